@@ -1,0 +1,60 @@
+/*
+ * gather: what leaves in one write.
+ *
+ * While one readiness event is worked on, everything it produces for the other side is gathered
+ * here and then leaves in a single sendmsg(2): frame headers and small payloads are copied into
+ * the arena, side by side; big payloads are borrowed from where they lie.
+ *
+ * There is one gather per loop (see loop_gather). It is empty between events. Borrowed bytes must
+ * stay where they are until gather_reset(), which stream_send() does after writing.
+ */
+#ifndef BASE_GATHER_H
+#define BASE_GATHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+enum {
+	GATHER_ARENA = 128 * 1024, /* what one read of 64 KiB becomes, even as one-byte lines */
+	GATHER_VECTORS = 64,
+	GATHER_COPY_MAX = 1024,    /* shorter runs are copied: cheaper than one more iovec */
+	GATHER_ROOM = 2 * GATHER_COPY_MAX,
+};
+
+struct gather {
+	struct iovec vec[GATHER_VECTORS];
+	int count;
+	size_t total; /* bytes in all vectors */
+	size_t used;  /* of the arena */
+	unsigned char arena[GATHER_ARENA];
+};
+
+static inline bool
+gather_is_empty(const struct gather *g)
+{
+	return g->total == 0;
+}
+
+/* True if the next two gather_add() calls cannot fail, whatever their length. Ask before a frame. */
+static inline bool
+gather_has_room(const struct gather *g)
+{
+	return g->count + 4 <= GATHER_VECTORS && g->used + GATHER_ROOM <= GATHER_ARENA;
+}
+
+/*
+ * Adds LEN bytes: copied if LEN <= GATHER_COPY_MAX, else borrowed until gather_reset(). The caller
+ * has asked gather_has_room(). LEN 0 adds nothing.
+ */
+void gather_add(struct gather *g, const void *data, size_t len);
+
+/* Room for LEN <= GATHER_COPY_MAX bytes that the caller fills in at once (a frame header). */
+unsigned char *gather_put(struct gather *g, size_t len);
+
+/* Forgets the first LEN bytes (already written). */
+void gather_drop(struct gather *g, size_t len);
+
+void gather_reset(struct gather *g);
+
+#endif
