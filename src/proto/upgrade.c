@@ -1,0 +1,320 @@
+/*
+ * A handshake is judged from the outside in: is it asked for, is the request of the right kind, is
+ * the version ours, is the key a key; only then what is negotiated. The first fault is the answer.
+ */
+#include "proto/upgrade.h"
+
+#include "base/crypto.h"
+
+/* RFC 6455 1.3 and 4.1: the key is 16 bytes in base64. */
+enum { KEY_BYTES = 16, KEY_LEN = CRYPTO_BASE64_LEN(16) };
+
+/* More are a flood, not an offer; they are compared with one another. */
+enum { OFFERS_MAX = 64 };
+
+static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+static bool
+refuse(struct http_fault *fault, int status, const char *what)
+{
+	fault->status = status;
+	fault->what = what;
+	return false;
+}
+
+static bool
+asks_for_websocket(const struct http_request *req)
+{
+	return http_field_has_token(req, "upgrade", "websocket") || http_field_count(req, "sec-websocket-key") > 0 ||
+	       http_field_count(req, "sec-websocket-version") > 0;
+}
+
+/* RFC 6455 4.2.1, 1 to 4. That there is one Host, the parser has seen to. */
+static bool
+judge_request(const struct http_request *req, struct http_fault *fault)
+{
+	if (!slice_equals(req->method, "GET"))
+		return refuse(fault, 405, "A WebSocket handshake is a GET request.");
+	if (req->minor != 1)
+		return refuse(fault, 505, "A WebSocket handshake needs HTTP/1.1.");
+	if (req->has_body)
+		return refuse(fault, 400, "A WebSocket handshake has no body.");
+	if (!http_field_has_token(req, "upgrade", "websocket"))
+		return refuse(fault, 400, "Upgrade: websocket is missing; does a proxy on the way drop it?");
+	if (!http_field_has_token(req, "connection", "upgrade"))
+		return refuse(fault, 400, "Connection: Upgrade is missing; does a proxy on the way drop it?");
+	return true;
+}
+
+static bool
+is_number(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+	return text.len > 0;
+}
+
+/* RFC 6455 4.2.1, 6, and 4.4 */
+static bool
+judge_version(const struct http_request *req, struct http_fault *fault)
+{
+	struct slice version = http_field(req, "sec-websocket-version");
+	if (http_field_count(req, "sec-websocket-version") != 1)
+		return refuse(fault, 400, "A WebSocket handshake has one Sec-WebSocket-Version.");
+	if (!is_number(version))
+		return refuse(fault, 400, "The Sec-WebSocket-Version is not a number.");
+	if (!slice_equals(version, "13"))
+		return refuse(fault, 426, "The WebSocket version known here is 13.");
+	return true;
+}
+
+/* RFC 6455 4.2.2, 5.4 */
+static bool
+accept_key(struct slice key, char accept[static UPGRADE_ACCEPT_LEN + 1])
+{
+	char text[KEY_LEN + sizeof(guid) - 1];
+	unsigned char digest[CRYPTO_SHA1_LEN];
+
+	memcpy(text, key.data, KEY_LEN);
+	memcpy(text + KEY_LEN, guid, sizeof(guid) - 1);
+	if (crypto_sha1(text, sizeof(text), digest) == -1)
+		return false;
+	crypto_base64_encode(digest, sizeof(digest), accept);
+	return true;
+}
+
+/* RFC 6455 4.2.1, 5 */
+static bool
+judge_key(const struct http_request *req, struct upgrade *up, struct http_fault *fault)
+{
+	struct slice key = http_field(req, "sec-websocket-key");
+	unsigned char bytes[KEY_LEN / 4 * 3];
+
+	if (http_field_count(req, "sec-websocket-key") != 1)
+		return refuse(fault, 400, "A WebSocket handshake has one Sec-WebSocket-Key.");
+	if (key.len != KEY_LEN || crypto_base64_decode(key.data, key.len, bytes) != KEY_BYTES)
+		return refuse(fault, 400, "The Sec-WebSocket-Key is not 16 bytes in base64.");
+	if (!accept_key(key, up->accept))
+		return refuse(fault, 500, "The cryptographic library of this server has no SHA-1.");
+	return true;
+}
+
+struct offers {
+	size_t count;
+	struct slice items[OFFERS_MAX];
+};
+
+static bool
+has_offer(const struct offers *offers, struct slice name)
+{
+	for (size_t i = 0; i < offers->count; i++)
+		if (slice_same(offers->items[i], name))
+			return true;
+	return false;
+}
+
+/* One field of possibly several, which are one list. RFC 6455 4.1, 10: tokens, all different. */
+static bool
+add_offers(struct slice list, struct offers *offers, struct http_fault *fault)
+{
+	struct slice item;
+	while (text_next_listed(&list, &item)) {
+		if (!http_is_token(item))
+			return refuse(fault, 400, "A subprotocol in Sec-WebSocket-Protocol is not a token.");
+		if (has_offer(offers, item))
+			return refuse(fault, 400, "Sec-WebSocket-Protocol names a subprotocol twice.");
+		if (offers->count == OFFERS_MAX)
+			return refuse(fault, 400, "Sec-WebSocket-Protocol names too many subprotocols.");
+		offers->items[offers->count++] = item;
+	}
+	return true;
+}
+
+static bool
+collect_offers(const struct http_request *req, struct offers *offers, struct http_fault *fault)
+{
+	const struct http_field *field;
+	size_t at = 0;
+
+	while ((field = http_next_field(req, "sec-websocket-protocol", &at)) != NULL)
+		if (!add_offers(field->value, offers, fault))
+			return false;
+	if (offers->count == 0 && http_field_count(req, "sec-websocket-protocol") > 0)
+		return refuse(fault, 400, "Sec-WebSocket-Protocol is empty.");
+	return true;
+}
+
+static struct slice
+choose_subprotocol(const struct offers *offers, const struct upgrade_options *opt)
+{
+	const struct slice none = { NULL, 0 };
+	if (opt->subprotocols == SUBPROTOCOL_ANY && offers->count > 0)
+		return offers->items[0];
+	if (opt->subprotocols != SUBPROTOCOL_LIST || opt->subprotocol_list == NULL)
+		return none;
+	for (const char *const *name = opt->subprotocol_list; *name != NULL; name++)
+		if (has_offer(offers, slice_of(*name)))
+			return slice_of(*name);
+	return none;
+}
+
+static bool
+judge_subprotocols(const struct http_request *req, const struct upgrade_options *opt, struct upgrade *up, struct http_fault *fault)
+{
+	struct offers offers;
+	offers.count = 0;
+	if (!collect_offers(req, &offers, fault))
+		return false;
+	up->subprotocol = choose_subprotocol(&offers, opt);
+	if (up->subprotocol.data == NULL && opt->subprotocols_required)
+		return refuse(fault, 400, "None of the offered subprotocols is known here, and one is required.");
+	return true;
+}
+
+static void
+skip_any(struct slice *text, const char *bytes)
+{
+	while (text->len > 0 && text->data[0] != 0 && strchr(bytes, text->data[0]) != NULL) {
+		text->data++;
+		text->len--;
+	}
+}
+
+static bool
+take_byte(struct slice *text, char byte)
+{
+	if (text->len == 0 || text->data[0] != byte)
+		return false;
+	text->data++;
+	text->len--;
+	return true;
+}
+
+static bool
+take_token(struct slice *text)
+{
+	struct slice token = *text;
+	size_t len = 0;
+	while (len < text->len && (text->data[len] == 0 || strchr(" \t,;=\"", text->data[len]) == NULL))
+		len++;
+	token.len = len;
+	text->data += len;
+	text->len -= len;
+	return http_is_token(token);
+}
+
+/* RFC 9110 5.6.4, its opening quote is taken. */
+static bool
+take_quoted(struct slice *text)
+{
+	while (text->len > 0) {
+		if (take_byte(text, '"'))
+			return true;
+		if (take_byte(text, '\\') && text->len == 0)
+			return false;
+		text->data++;
+		text->len--;
+	}
+	return false;
+}
+
+/* token *( ";" token [ "=" ( token / quoted-string ) ] ), RFC 6455 9.1 */
+static bool
+take_extension(struct slice *text)
+{
+	if (!take_token(text))
+		return false;
+	skip_any(text, " \t");
+	while (take_byte(text, ';')) {
+		skip_any(text, " \t");
+		if (!take_token(text))
+			return false;
+		skip_any(text, " \t");
+		if (!take_byte(text, '='))
+			continue;
+		skip_any(text, " \t");
+		if (!(take_byte(text, '"') ? take_quoted(text) : take_token(text)))
+			return false;
+		skip_any(text, " \t");
+	}
+	return text->len == 0 || text->data[0] == ',';
+}
+
+static bool
+is_extension_list(struct slice text)
+{
+	for (;;) {
+		skip_any(&text, ", \t");
+		if (text.len == 0)
+			return true;
+		if (!take_extension(&text))
+			return false;
+	}
+}
+
+/*
+ * RFC 6455 9.1. No extension is spoken yet, so all offers are declined by silence. An offer of
+ * permessage-deflate would be weighed here (RFC 7692 7.1), and the answer kept in UP for the
+ * response.
+ */
+static bool
+judge_extensions(const struct http_request *req, struct http_fault *fault)
+{
+	const struct http_field *field;
+	size_t at = 0;
+
+	while ((field = http_next_field(req, "sec-websocket-extensions", &at)) != NULL)
+		if (!is_extension_list(field->value))
+			return refuse(fault, 400, "The Sec-WebSocket-Extensions are malformed.");
+	return true;
+}
+
+enum upgrade_result
+upgrade_judge(const struct http_request *req, const struct upgrade_options *opt, struct upgrade *up, struct http_fault *fault)
+{
+	if (!asks_for_websocket(req))
+		return UPGRADE_NO;
+	if (!judge_request(req, fault) || !judge_version(req, fault) || !judge_key(req, up, fault))
+		return UPGRADE_BROKEN;
+	if (!judge_subprotocols(req, opt, up, fault) || !judge_extensions(req, fault))
+		return UPGRADE_BROKEN;
+	return UPGRADE_YES;
+}
+
+static unsigned char *
+put(unsigned char *at, struct slice text)
+{
+	if (text.len > 0)
+		memcpy(at, text.data, text.len);
+	return at + text.len;
+}
+
+/* RFC 6455 4.2.2, 5. Neither Server nor Date: what is behind it is no longer HTTP. */
+int
+upgrade_write_response(struct buf *out, const struct upgrade *up, const char *extra)
+{
+	const bool chosen = up->subprotocol.data != NULL;
+	const struct slice parts[] = {
+		slice_of("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "),
+		{ up->accept, UPGRADE_ACCEPT_LEN },
+		slice_of(chosen ? "\r\nSec-WebSocket-Protocol: " : ""),
+		up->subprotocol,
+		slice_of("\r\n"),
+		slice_of(extra),
+		slice_of("\r\n"),
+	};
+	const size_t count = sizeof(parts) / sizeof(*parts);
+	size_t len = 0;
+	unsigned char *at;
+
+	for (size_t i = 0; i < count; i++)
+		len += parts[i].len;
+	at = buf_reserve(out, len);
+	if (at == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		at = put(at, parts[i]);
+	buf_commit(out, len);
+	return 0;
+}
