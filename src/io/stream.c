@@ -1,0 +1,781 @@
+/*
+ * The one idea: bytes go to the kernel from where they lie. A read lands in the scratch buffer that
+ * all streams of a loop share, a write leaves from the gather; only what one side cannot take yet
+ * is copied, and only then does a stream own memory.
+ *
+ * The queue is a list of chunks. A chunk begins and ends where a stream_send() did, which is why a
+ * control frame may be put between two of them, but not in front of those that have begun: the one
+ * that is partly gone, and those of which libssl has made a record that it could not send whole.
+ *
+ * Who is watched is never remembered: watch() derives it from what there is to do, and from what libssl
+ * waits for, which may be the other direction.
+ */
+#include "io/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/tls.h"
+
+enum {
+	CHUNK_MIN = 2048, /* small sends behind each other share a chunk */
+	CHUNK_VECTORS = 16,
+	TLS_FLAT = 64 * 1024, /* slices are laid side by side before they are encrypted: four full records */
+	TLS_HANDSHAKE = 0x16, /* first byte of a client that speaks TLS (RFC 8446 5.1) */
+};
+
+struct stream_chunk {
+	struct stream_chunk *next;
+	size_t len, cap;
+	size_t gone; /* bytes at the head that were written */
+	bool begun;  /* part of what was sent with it has left already */
+	bool urgent; /* overtook what follows */
+	unsigned char data[];
+};
+
+static bool
+would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+static void
+set_watcher(struct stream *s, ev_io *w, bool on)
+{
+	if (w->fd == -1)
+		return;
+	if (on)
+		ev_io_start(loop_ev(s->loop), w);
+	else
+		ev_io_stop(loop_ev(s->loop), w);
+}
+
+struct stream_tls {
+	struct tls_context *context;
+	struct tls *tls;         /* NULL until the first byte is seen */
+	struct loop_timer again; /* for what libssl holds, of which the socket will not speak */
+	size_t shown;            /* bytes at the head of the queue that it has made a record of, which waits */
+	bool has_more;           /* it has bytes, or the end, that were not asked for yet */
+	bool read_wants_write;
+	bool write_wants_read;
+};
+
+static bool
+is_to_read(const struct stream *s)
+{
+	return s->wants_read && !s->eof;
+}
+
+static bool
+is_to_write(const struct stream *s)
+{
+	return s->queued > 0 || s->wants_room || (s->finishing && !s->finished && !s->failed);
+}
+
+static void
+watch(struct stream *s)
+{
+	bool reads = is_to_read(s), writes = is_to_write(s);
+	const struct stream_tls *tls = s->secure;
+	if (tls != NULL) {
+		bool crossing_read = reads && tls->read_wants_write, crossing_write = writes && tls->write_wants_read;
+		reads = (reads && !crossing_read) || crossing_write;
+		writes = (writes && !crossing_write) || crossing_read;
+	}
+	set_watcher(s, &s->reader, reads);
+	set_watcher(s, &s->writer, writes);
+}
+
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+static void read_once(struct stream *s);
+
+static void
+on_again(void *owner)
+{
+	struct stream *s = owner;
+	if (is_to_read(s))
+		read_once(s);
+}
+
+int
+stream_expect_tls(struct stream *s, struct tls_context *context)
+{
+	s->secure = calloc(1, sizeof(*s->secure));
+	if (s->secure == NULL)
+		return -1;
+	s->secure->context = tls_context_hold(context);
+	loop_timer_init(&s->secure->again, s->loop, on_again, s);
+	return 0;
+}
+
+static void
+forget_tls(struct stream *s)
+{
+	if (s->secure == NULL)
+		return;
+	loop_timer_stop(&s->secure->again);
+	tls_free(s->secure->tls);
+	tls_context_release(s->secure->context);
+	free(s->secure);
+	s->secure = NULL;
+}
+
+bool
+stream_is_plain_by_mistake(const struct stream *s)
+{
+	return s->plain_by_mistake;
+}
+
+const struct tls *
+stream_tls(const struct stream *s)
+{
+	return s->secure == NULL ? NULL : s->secure->tls;
+}
+
+/* Looks at the first byte without taking it, unless it is known. Returns as recv(2). */
+static ssize_t
+tell_tls_from_plain(struct stream *s)
+{
+	unsigned char first;
+	if (s->secure == NULL || s->secure->tls != NULL)
+		return 1;
+	ssize_t n = recv(s->reader.fd, &first, 1, MSG_PEEK);
+	if (n <= 0)
+		return n;
+	if (first != TLS_HANDSHAKE) {
+		s->plain_by_mistake = true;
+		forget_tls(s);
+		return 1;
+	}
+	s->secure->tls = tls_new(s->secure->context, s->reader.fd);
+	if (s->secure->tls != NULL)
+		return 1;
+	errno = ENOMEM;
+	return -1;
+}
+
+/* libssl is asked again when what it waits for has come. */
+static void
+wait_for(struct stream *s, ssize_t wish, bool reading)
+{
+	if (reading)
+		s->secure->read_wants_write = wish == TLS_WANTS_WRITE;
+	else
+		s->secure->write_wants_read = wish == TLS_WANTS_READ;
+}
+
+/* Records are small: several are read for one look at the frames in them. Returns as recv(2). */
+static ssize_t
+receive_tls(struct stream *s, unsigned char *data, size_t len)
+{
+	size_t got = 0;
+	ssize_t n = 1;
+	while (got < len && (n = tls_read(s->secure->tls, data + got, len - got)) > 0)
+		got += (size_t)n;
+	wait_for(s, n, true);
+	s->secure->has_more = got > 0 && n != TLS_WANTS_READ && n != TLS_WANTS_WRITE;
+	if (s->secure->has_more)
+		loop_timer_set(&s->secure->again, 0);
+	if (got > 0)
+		return (ssize_t)got;
+	if (n != TLS_FAILED)
+		errno = EAGAIN;
+	return n == 0 ? 0 : -1;
+}
+
+/* Lays as much of VEC as fits side by side; one slice is taken where it lies. */
+static struct span
+flatten(const struct iovec *vec, int count, unsigned char *flat)
+{
+	if (count == 1)
+		return (struct span){ vec->iov_base, vec->iov_len };
+	size_t len = 0;
+	for (int i = 0; i < count && len < TLS_FLAT; i++) {
+		size_t part = vec[i].iov_len < TLS_FLAT - len ? vec[i].iov_len : TLS_FLAT - len;
+		memcpy(flat + len, vec[i].iov_base, part);
+		len += part;
+	}
+	return (struct span){ flat, len };
+}
+
+/* Returns as writev(2). */
+static ssize_t
+write_tls(struct stream *s, const struct iovec *vec, int count)
+{
+	static _Thread_local unsigned char flat[TLS_FLAT];
+	struct span rest = flatten(vec, count, flat);
+	size_t taken = 0;
+	ssize_t n = 0;
+	while (rest.len > 0 && (n = tls_write(s->secure->tls, rest.data, rest.len)) > 0) {
+		span_skip(&rest, (size_t)n);
+		taken += (size_t)n;
+	}
+	wait_for(s, n, false);
+	s->secure->shown = rest.len < TLS_RECORD_MAX ? rest.len : TLS_RECORD_MAX;
+	if (taken == 0 && n != TLS_FAILED)
+		errno = EAGAIN;
+	return taken > 0 ? (ssize_t)taken : -1;
+}
+
+/* --- input ------------------------------------------------------------------------------------ */
+
+/* Shows INPUT to the owner, and keeps what it leaves. */
+static void
+offer(struct stream *s, enum stream_event event, struct span input)
+{
+	s->input = input;
+	s->fn(s->owner, event);
+	if (s->closed)
+		return;
+	struct span left = s->input;
+	s->input = (struct span){ NULL, 0 };
+	if (buf_len(&s->kept) > 0)
+		buf_drop(&s->kept, buf_len(&s->kept) - left.len);
+	else if (left.len > 0 && buf_append(&s->kept, left.data, left.len) == -1)
+		s->error = ENOMEM, s->eof = true; /* the owner will see a short input, and the reason */
+}
+
+static void
+end_input(struct stream *s, int error)
+{
+	if (s->error == 0)
+		s->error = error;
+	s->eof = true;
+	watch(s);
+	offer(s, STREAM_EOF, buf_span(&s->kept));
+}
+
+/* EIO is how a pseudo-terminal says that its other end is closed and nothing is left; no pipe says it. */
+static ssize_t
+read_pipe(int fd, unsigned char *data, size_t len)
+{
+	ssize_t n = read(fd, data, len);
+	return n == -1 && errno == EIO ? 0 : n;
+}
+
+static ssize_t
+receive(struct stream *s, unsigned char *data, size_t len)
+{
+	if (!s->socket)
+		return read_pipe(s->reader.fd, data, len);
+	ssize_t n = tell_tls_from_plain(s);
+	if (n <= 0)
+		return n;
+	return s->secure != NULL ? receive_tls(s, data, len) : recv(s->reader.fd, data, len, 0);
+}
+
+static void
+read_once(struct stream *s)
+{
+	size_t kept = buf_len(&s->kept);
+	if (kept >= LOOP_SCRATCH) {
+		offer(s, STREAM_DATA, buf_span(&s->kept));
+		return;
+	}
+	unsigned char *scratch = loop_scratch(s->loop);
+	ssize_t n = receive(s, scratch + kept, LOOP_SCRATCH - kept);
+	int error = errno;
+	if (s->secure != NULL)
+		watch(s);
+	if (n <= 0) {
+		if (n == 0 || !would_block(error))
+			end_input(s, n == 0 ? 0 : error);
+		return;
+	}
+	s->received += (uint64_t)n;
+	s->received_ms = loop_now_ms(s->loop);
+	if (kept > 0) {
+		struct span old = buf_span(&s->kept);
+		assert(old.data != NULL);
+		memcpy(scratch, old.data, kept);
+		buf_clear(&s->kept);
+	}
+	offer(s, STREAM_DATA, (struct span){ scratch, kept + (size_t)n });
+}
+
+/* What could not be told while someone was calling us, and bytes that wait though the kernel is silent. */
+static void
+on_resume(void *owner)
+{
+	struct stream *s = owner;
+	if (s->failed && !s->failure_told) {
+		s->failure_told = true;
+		s->fn(s->owner, STREAM_FAILED);
+	}
+	if (!s->closed && s->wants_read && buf_len(&s->kept) > 0)
+		offer(s, STREAM_DATA, buf_span(&s->kept));
+}
+
+void
+stream_eat(struct stream *s, size_t len)
+{
+	assert(len <= s->input.len);
+	span_skip(&s->input, len);
+}
+
+void
+stream_want_read(struct stream *s, bool yes)
+{
+	if (s->closed || s->wants_read == yes)
+		return;
+	s->wants_read = yes;
+	watch(s);
+	if (yes && (buf_len(&s->kept) > 0 || s->input.len > 0))
+		loop_defer(s->loop, &s->resume, on_resume, s);
+	if (yes && s->secure != NULL && s->secure->has_more)
+		loop_timer_set(&s->secure->again, 0);
+}
+
+/* --- output ----------------------------------------------------------------------------------- */
+
+static void
+drop_queue(struct stream *s)
+{
+	while (s->queue != NULL) {
+		struct stream_chunk *c = s->queue;
+		s->queue = c->next;
+		free(c);
+	}
+	s->queue_end = &s->queue;
+	s->queued = 0;
+}
+
+static void
+fail_output(struct stream *s, int error)
+{
+	if (s->error == 0)
+		s->error = error;
+	s->failed = true;
+	s->wants_room = false;
+	drop_queue(s);
+	watch(s);
+	loop_defer(s->loop, &s->resume, on_resume, s);
+}
+
+/* A goodbye of TLS that finds the socket full is tried again when it is not. */
+static void
+end_output(struct stream *s)
+{
+	bool is_told = stream_tls(s) == NULL || s->failed || tls_close_notify(s->secure->tls) == 0;
+	s->finished = is_told;
+	watch(s);
+	if (!is_told)
+		return;
+	if (s->socket) {
+		shutdown(s->writer.fd, SHUT_WR);
+		return;
+	}
+	if (s->writer.fd != -1)
+		close(s->writer.fd);
+	s->writer.fd = -1;
+}
+
+/* Nothing is said before it is known what the peer speaks. */
+static bool
+is_peer_known(struct stream *s)
+{
+	ssize_t n = tell_tls_from_plain(s);
+	if (n == 0)
+		errno = EPIPE;
+	else if (n == -1 && would_block(errno))
+		s->secure->write_wants_read = true;
+	return n == 1;
+}
+
+static ssize_t
+write_vectors(struct stream *s, struct iovec *vec, int count)
+{
+	if (!is_peer_known(s))
+		return -1;
+	if (s->secure != NULL)
+		return write_tls(s, vec, count);
+	if (!s->socket)
+		return count == 1 ? write(s->writer.fd, vec->iov_base, vec->iov_len) : writev(s->writer.fd, vec, count);
+	if (count == 1)
+		return send(s->writer.fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
+	struct msghdr message = { .msg_iov = vec, .msg_iovlen = (size_t)count };
+	return sendmsg(s->writer.fd, &message, MSG_NOSIGNAL);
+}
+
+static struct stream_chunk *
+chunk_new(size_t len)
+{
+	size_t cap = len < CHUNK_MIN ? CHUNK_MIN : len;
+	struct stream_chunk *c = malloc(sizeof(*c) + cap);
+	if (c != NULL)
+		*c = (struct stream_chunk){ .cap = cap };
+	return c;
+}
+
+/* The last chunk, if LEN more bytes may go into it. */
+static struct stream_chunk *
+last_chunk_with_room(struct stream *s, size_t len)
+{
+	if (s->queue == NULL)
+		return NULL;
+	struct stream_chunk *last = (struct stream_chunk *)((char *)s->queue_end - offsetof(struct stream_chunk, next));
+	return last->urgent || last->begun || last->cap - last->len < len ? NULL : last;
+}
+
+/* Of the head of the queue: libssl has made a record of it and wants to see it again. */
+static size_t
+shown_to_tls(const struct stream *s)
+{
+	return s->secure == NULL ? 0 : s->secure->shown;
+}
+
+/* Queues all but the first GONE bytes of VEC. */
+static int
+enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size_t gone)
+{
+	bool begun = gone > 0 || (s->queued == 0 && shown_to_tls(s) > 0);
+	struct stream_chunk *c = begun ? NULL : last_chunk_with_room(s, total);
+	if (c == NULL) {
+		c = chunk_new(total - gone);
+		if (c == NULL)
+			return -1;
+		c->begun = begun;
+		*s->queue_end = c;
+		s->queue_end = &c->next;
+	}
+	s->queued += total - gone;
+	for (int i = 0; i < count; i++) {
+		size_t skip = gone < vec[i].iov_len ? gone : vec[i].iov_len;
+		memcpy(c->data + c->len, (char *)vec[i].iov_base + skip, vec[i].iov_len - skip);
+		c->len += vec[i].iov_len - skip;
+		gone -= skip;
+	}
+	watch(s);
+	return 0;
+}
+
+static int
+send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
+{
+	if (s->closed || s->failed || s->finishing || s->writer.fd == -1)
+		return -1;
+	size_t gone = 0;
+	if (s->queued == 0) {
+		ssize_t n = write_vectors(s, vec, count);
+		if (n == -1 && !would_block(errno)) {
+			fail_output(s, errno);
+			return -1;
+		}
+		gone = n > 0 ? (size_t)n : 0;
+		s->sent += gone;
+		if (gone == total)
+			return 0;
+		s->sent_ms = loop_now_ms(s->loop); /* the clock of send_timeout starts here */
+	}
+	if (enqueue(s, vec, count, total, gone) == 0)
+		return 0;
+	fail_output(s, ENOMEM);
+	return -1;
+}
+
+int
+stream_send(struct stream *s, struct gather *g)
+{
+	if (gather_is_empty(g))
+		return 0;
+	int result = send_vectors(s, g->vec, g->count, g->total);
+	gather_reset(g);
+	return result;
+}
+
+int
+stream_write(struct stream *s, const void *data, size_t len)
+{
+	struct iovec vec = { (void *)(uintptr_t)data, len };
+	return len == 0 ? 0 : send_vectors(s, &vec, 1, len);
+}
+
+/* Where the next urgent bytes go: behind what has begun, and behind those that overtook before. */
+static struct stream_chunk **
+find_boundary(struct stream *s, struct stream_chunk **last_urgent)
+{
+	struct stream_chunk **at = &s->queue;
+	*last_urgent = NULL;
+	while (*at != NULL && ((*at)->begun || (*at)->urgent)) {
+		*last_urgent = (*at)->urgent ? *at : NULL;
+		at = &(*at)->next;
+	}
+	return at;
+}
+
+int
+stream_overtake(struct stream *s, const void *data, size_t len)
+{
+	if (s->queued == 0)
+		return stream_write(s, data, len);
+	if (s->closed || s->failed || s->finishing)
+		return -1;
+	struct stream_chunk *c, **at = find_boundary(s, &c);
+	if (c == NULL || c->cap - c->len < len) {
+		c = chunk_new(len);
+		if (c == NULL)
+			return -1;
+		c->urgent = true;
+		c->next = *at;
+		*at = c;
+		if (c->next == NULL)
+			s->queue_end = &c->next;
+	}
+	memcpy(c->data + c->len, data, len);
+	c->len += len;
+	s->queued += len;
+	return 0;
+}
+
+static void
+drop_written(struct stream *s, size_t n)
+{
+	s->sent += n;
+	s->queued -= n;
+	while (n > 0) {
+		struct stream_chunk *c = s->queue;
+		size_t part = c->len - c->gone;
+		if (n < part) {
+			c->gone += n;
+			c->begun = true;
+			return;
+		}
+		n -= part;
+		s->queue = c->next;
+		free(c);
+	}
+	if (s->queue == NULL)
+		s->queue_end = &s->queue;
+}
+
+static ssize_t
+write_queue(struct stream *s)
+{
+	struct iovec vec[CHUNK_VECTORS];
+	int count = 0;
+	for (struct stream_chunk *c = s->queue; c != NULL && count < CHUNK_VECTORS; c = c->next)
+		vec[count++] = (struct iovec){ c->data + c->gone, c->len - c->gone };
+	return write_vectors(s, vec, count);
+}
+
+/* libssl wants to see it again: nothing may go in front of it. */
+static void
+hold_what_is_shown(struct stream *s)
+{
+	size_t shown = shown_to_tls(s);
+	for (struct stream_chunk *c = s->queue; c != NULL && shown > 0; c = c->next) {
+		size_t part = c->len - c->gone;
+		c->begun = true;
+		shown -= part < shown ? part : shown;
+	}
+}
+
+static void
+tell_room(struct stream *s)
+{
+	s->wants_room = false;
+	watch(s);
+	s->fn(s->owner, STREAM_ROOM);
+}
+
+static void
+flush_queue(struct stream *s)
+{
+	ssize_t n = write_queue(s);
+	int error = errno;
+	if (n > 0)
+		drop_written(s, (size_t)n);
+	hold_what_is_shown(s);
+	if (n == -1) {
+		if (would_block(error))
+			watch(s);
+		else
+			fail_output(s, error);
+		return;
+	}
+	s->sent_ms = loop_now_ms(s->loop);
+	if (s->queued == 0 && s->finishing)
+		end_output(s);
+	tell_room(s);
+}
+
+/* --- readiness -------------------------------------------------------------------------------- */
+
+static void
+go_on_writing(struct stream *s)
+{
+	if (s->closed)
+		return;
+	if (s->queued > 0)
+		flush_queue(s);
+	else if (s->wants_room)
+		tell_room(s);
+	else if (is_to_write(s))
+		end_output(s);
+}
+
+static void
+on_readable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	(void)ev, (void)revents;
+	struct stream *s = w->data;
+	if (s->secure != NULL && s->secure->write_wants_read) {
+		s->secure->write_wants_read = false;
+		go_on_writing(s);
+	}
+	if (!s->closed && is_to_read(s))
+		read_once(s);
+}
+
+static void
+on_writable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	(void)ev, (void)revents;
+	struct stream *s = w->data;
+	if (s->secure != NULL && s->secure->read_wants_write) {
+		s->secure->read_wants_write = false;
+		if (is_to_read(s))
+			read_once(s);
+	}
+	go_on_writing(s);
+	if (!s->closed)
+		watch(s);
+}
+
+bool
+stream_can_send_file(const struct stream *s)
+{
+	return s->socket && s->secure == NULL && s->queued == 0 && !s->closed && !s->failed && !s->finishing;
+}
+
+ssize_t
+stream_send_file(struct stream *s, int fd, uint64_t *at, size_t len)
+{
+	off_t offset = (off_t)*at;
+	errno = 0;
+	ssize_t n = sendfile(s->writer.fd, fd, &offset, len);
+	if (n == 0)
+		return -1;
+	if (n == -1 && would_block(errno)) {
+		stream_want_room(s);
+		return 0;
+	}
+	if (n == -1)
+		return -1;
+	*at = (uint64_t)offset;
+	s->sent += (uint64_t)n;
+	s->sent_ms = loop_now_ms(s->loop);
+	return n;
+}
+
+void
+stream_want_room(struct stream *s)
+{
+	if (s->closed || s->failed || s->writer.fd == -1)
+		return;
+	s->wants_room = true;
+	watch(s);
+}
+
+void
+stream_finish(struct stream *s)
+{
+	if (s->closed || s->finishing)
+		return;
+	s->finishing = true;
+	if (s->queued == 0)
+		end_output(s);
+}
+
+size_t
+stream_undelivered(const struct stream *s)
+{
+	int n = 0;
+	if (s->writer.fd == -1 || s->failed || ioctl(s->writer.fd, s->socket ? SIOCOUTQ : FIONREAD, &n) == -1 || n < 0)
+		return 0;
+	return (size_t)n;
+}
+
+bool
+stream_peer_is_gone(const struct stream *s)
+{
+	struct pollfd p = { .fd = s->reader.fd, .events = POLLRDHUP };
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* --- beginning and end -------------------------------------------------------------------------- */
+
+static void
+stream_init(struct stream *s, struct loop *loop, int in, int out, stream_fn *fn, void *owner)
+{
+	*s = (struct stream){ .loop = loop, .fn = fn, .owner = owner };
+	s->received_ms = s->sent_ms = loop_now_ms(loop);
+	s->queue_end = &s->queue;
+	ev_io_init(&s->reader, on_readable, in, EV_READ);
+	ev_io_init(&s->writer, on_writable, out, EV_WRITE);
+	s->reader.data = s->writer.data = s;
+}
+
+void
+stream_init_socket(struct stream *s, struct loop *loop, int fd, stream_fn *fn, void *owner)
+{
+	stream_init(s, loop, fd, fd, fn, owner);
+	s->socket = true;
+}
+
+void
+stream_init_pipes(struct stream *s, struct loop *loop, int in, int out, stream_fn *fn, void *owner)
+{
+	stream_init(s, loop, in, out, fn, owner);
+	s->eof = in == -1;
+}
+
+void
+stream_own(struct stream *s, stream_fn *fn, void *owner)
+{
+	s->fn = fn;
+	s->owner = owner;
+}
+
+void
+stream_close_input(struct stream *s)
+{
+	if (s->closed)
+		return;
+	s->eof = true;
+	watch(s);
+	s->input = (struct span){ NULL, 0 };
+	buf_clear(&s->kept);
+	if (!s->socket && s->reader.fd != -1) {
+		close(s->reader.fd);
+		s->reader.fd = -1;
+	}
+}
+
+void
+stream_close(struct stream *s)
+{
+	if (s->closed || s->loop == NULL)
+		return;
+	stream_close_input(s);
+	s->closed = true;
+	if (stream_tls(s) != NULL && !s->finished && !s->failed && s->queued == 0)
+		tls_close_notify(s->secure->tls);
+	forget_tls(s);
+	set_watcher(s, &s->reader, false);
+	set_watcher(s, &s->writer, false);
+	loop_defer_cancel(s->loop, &s->resume);
+	drop_queue(s);
+	if (s->writer.fd != -1)
+		close(s->writer.fd);
+	s->reader.fd = s->writer.fd = -1;
+}
