@@ -1,0 +1,45 @@
+/*
+ * limit: how many may be in. Counts are taken when a connection or a program begins and given back
+ * when it ends; all functions may be called from any thread.
+ */
+#ifndef GATE_LIMIT_H
+#define GATE_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "gate/config.h"
+
+enum limit_result { LIMIT_OK, LIMIT_CONNECTIONS, LIMIT_PER_IP, LIMIT_CHILDREN, LIMIT_SPAWN_RATE };
+
+struct limit;
+
+struct limit *limit_new(void);
+void limit_free(struct limit *l);
+
+/* An address as far as it is counted. Unix sockets count as one. */
+struct limit_key {
+	unsigned char ip[16];
+};
+
+/* A connection of PEER begins; on LIMIT_OK limit_leave() of *KEY is owed. */
+enum limit_result limit_enter(struct limit *l, const struct config *config, const struct address *peer, struct limit_key *key);
+void limit_leave(struct limit *l, const struct limit_key *key);
+
+/* Connections that are in. */
+unsigned limit_connections(const struct limit *l);
+
+/* A WebSocket of ROUTE begins, with its program if it has one; on LIMIT_OK limit_leave_route() is owed. */
+enum limit_result limit_enter_route(const struct route *route, uint64_t now_ms);
+void limit_leave_route(const struct route *route);
+
+/* The same for a program alone, which no WebSocket waits for (CGI). */
+enum limit_result limit_enter_program(const struct route *route, uint64_t now_ms);
+void limit_leave_program(const struct route *route);
+
+/* What to answer: 503 or 429, and why. */
+int limit_status(enum limit_result result);
+const char *limit_text(enum limit_result result);
+
+#endif

@@ -1,0 +1,600 @@
+/*
+ * The one idea: after every event the session is settled. session_settle() looks at what is true
+ * now (who has ended, what is queued) and derives from it who may be read, what is still to be
+ * said, and whether all is over. No event handler decides any of this for itself.
+ *
+ *	           client's Close, or client gone            backend ended
+ *	  RELAY ───────────────────────────────► FINISHING ────────────────► our Close is sent
+ *	    │            backend_finish()                                        │
+ *	    ├──── backend ended ─────────────────────────────────────────────────┤
+ *	    └──── protocol error: our Close at once, output dropped, finish ─────┤
+ *	                                                                         ▼
+ *	                         the client's Close has come, or its time is up: TCP closes
+ */
+#include "gate/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/record.h"
+#include "proto/ws.h"
+
+enum {
+	CLOSE_TIMEOUT_MS = 5000, /* for the client's Close after ours (RFC 6455 7.1.1) */
+	NEVER_MS = 24 * 3600 * 1000,
+};
+
+/* A ping's payload that waits for room, while a client that pings does not read. */
+struct session_pong {
+	size_t len;
+	unsigned char payload[WS_CONTROL_MAX];
+};
+
+struct session {
+	struct guest guest;
+	const struct route *route;
+	struct stream *stream;
+	struct backend *backend;
+	struct loop_timer timer;
+	uint64_t due_ms;    /* when the timer fires */
+	uint64_t active_ms; /* last message, either way */
+	uint64_t pinged_ms; /* our ping that has no answer yet, or 0 ... */
+	uint64_t pinged_at; /* ... and stream->received then: anything behind it is an answer */
+	uint64_t closed_ms; /* when our Close was queued */
+	uint64_t paused_at; /* stream->received when reading was found paused and the peer gone */
+	uint64_t in_messages, in_bytes, out_messages, out_bytes;
+	struct session_pong *pong;
+	char *target;
+	char *reason; /* of the Close: what the log says; NULL: the backend's */
+	const char *closed_by;
+	struct ws ws;
+	uint16_t close_code; /* of the Close that decides: the client's, or ours */
+	bool finishing : 1;  /* the backend was told that no more comes */
+	bool backend_ended : 1;
+	bool dropping : 1; /* the backend's output interests nobody any more */
+	bool close_sent : 1;
+	bool close_received : 1;
+	bool client_gone : 1; /* its side of TCP has ended, or writing to it failed */
+	bool over : 1;
+	bool pausing_client : 1;
+	bool pausing_backend : 1;
+};
+
+static void session_settle(struct session *s);
+
+static void
+set_timer(struct session *s, uint64_t span_ms, bool even_later)
+{
+	uint64_t due = loop_now_ms(s->stream->loop) + span_ms;
+	if (!even_later && due >= s->due_ms)
+		return;
+	s->due_ms = due;
+	loop_timer_set(&s->timer, span_ms);
+}
+
+/* --- endings ------------------------------------------------------------------------------------ */
+
+/* The first cause is the one that is told. */
+static void
+blame(struct session *s, const char *who, uint16_t code, const char *reason, size_t reason_len)
+{
+	if (s->closed_by != NULL)
+		return;
+	s->closed_by = who;
+	s->close_code = code;
+	s->reason = slice_dup((struct slice){ reason, reason_len });
+}
+
+static void
+blame_close(struct session *s, const char *who, const struct piece *close)
+{
+	const unsigned char *data = close->bytes.data;
+	if (close->bytes.len >= 2)
+		blame(s, who, (uint16_t)(data[0] << 8 | data[1]), (const char *)data + 2, close->bytes.len - 2);
+	else
+		blame(s, who, WS_CLOSE_NO_CODE, "", 0);
+}
+
+static void
+finish_backend(struct session *s)
+{
+	if (s->finishing)
+		return;
+	s->finishing = true;
+	if (s->backend_ended)
+		return;
+	s->backend->ops->flush(s->backend); /* what came in the same read */
+	s->backend->ops->finish(s->backend);
+}
+
+/* The last frame. Behind everything that is queued. */
+static void
+send_close(struct session *s)
+{
+	unsigned char frame[2 + WS_CONTROL_MAX];
+	const char *reason = s->reason == NULL ? "" : s->reason;
+	size_t len = ws_close_frame(s->close_code, reason, strlen(reason), frame);
+	stream_write(s->stream, frame, len);
+	s->close_sent = true;
+	s->closed_ms = loop_now_ms(s->stream->loop);
+}
+
+/* Ends in good order: the backend gets its EOF, what it still says is sent, then Close with CODE. */
+static void
+session_end(struct session *s, uint16_t code, const char *reason)
+{
+	blame(s, "server", code, reason, strlen(reason));
+	finish_backend(s);
+}
+
+/* Fails the connection (RFC 6455 7.1.7): Close now, no more output. */
+static void
+session_fail(struct session *s, const char *who, uint16_t code, const char *reason)
+{
+	blame(s, who, code, reason, strlen(reason));
+	s->dropping = true;
+	if (!s->close_sent && !s->client_gone)
+		send_close(s);
+	stream_finish(s->stream); /* whatever it says now, there is no more to say to it (7.1.1) */
+	finish_backend(s);
+}
+
+static void
+client_is_gone(struct session *s, const char *reason)
+{
+	if (!s->close_received)
+		blame(s, "client", WS_CLOSE_ABNORMAL, reason, strlen(reason));
+	s->client_gone = s->dropping = true;
+	finish_backend(s);
+}
+
+static void
+write_record(const struct session *s)
+{
+	record_write(&s->guest, &(struct record){
+					.route = s->route->path,
+					.method = slice_of("GET"),
+					.target = slice_of(s->target),
+					.status = 101,
+					.close_code = s->close_code,
+					.close_reason = s->reason,
+					.closed_by = s->closed_by,
+					.in_messages = s->in_messages,
+					.in_bytes = s->in_bytes,
+					.out_messages = s->out_messages,
+					.out_bytes = s->out_bytes,
+					.untaken = s->backend->ops->untaken(s->backend),
+					.pid = s->backend->pid,
+					.exit_status = s->backend->status,
+				});
+}
+
+static void
+session_free(struct session *s)
+{
+	struct loop *loop = s->stream->loop;
+	s->over = true;
+	write_record(s);
+	loop_timer_stop(&s->timer);
+	stream_close(s->stream);
+	s->backend->ops->free(s->backend);
+	limit_leave_route(s->route);
+	ws_clear(&s->ws);
+	free(s->pong);
+	free(s->target);
+	free(s->reason);
+	guest_leave(&s->guest);
+	loop_free_later(loop, s->stream, sizeof(*s->stream));
+	loop_free_later(loop, s, sizeof(*s));
+}
+
+/* --- client to backend -------------------------------------------------------------------------- */
+
+static void
+answer_ping(struct session *s, const unsigned char *payload, size_t len)
+{
+	unsigned char frame[2 + WS_CONTROL_MAX];
+	stream_overtake(s->stream, frame, ws_control(MESSAGE_PONG, payload, len, frame));
+}
+
+/* Answered at once while the client reads; else only the latest ping is remembered (RFC 6455 5.5.3). */
+static void
+take_ping(struct session *s, const struct piece *ping)
+{
+	if (s->close_sent)
+		return;
+	if (stream_queued(s->stream) < s->route->buffer) {
+		answer_ping(s, ping->bytes.data, ping->bytes.len);
+		return;
+	}
+	if (s->pong == NULL)
+		s->pong = malloc(sizeof(*s->pong));
+	if (s->pong == NULL)
+		return;
+	s->pong->len = ping->bytes.len;
+	memcpy(s->pong->payload, ping->bytes.data, ping->bytes.len);
+}
+
+static void
+send_waiting_pong(struct session *s)
+{
+	if (s->pong == NULL || s->close_sent || stream_queued(s->stream) >= s->route->buffer)
+		return;
+	answer_ping(s, s->pong->payload, s->pong->len);
+	free(s->pong);
+	s->pong = NULL;
+}
+
+static void
+take_close(struct session *s, const struct piece *close)
+{
+	s->close_received = true;
+	blame_close(s, "client", close);
+	finish_backend(s);
+}
+
+/* RFC 6455 7.4.1: 1003 for a type of data that cannot be accepted. */
+static bool
+is_accepted(const struct route *route, enum message_kind kind)
+{
+	switch (route->accept) {
+	case ACCEPT_TEXT:
+		return kind == MESSAGE_TEXT;
+	case ACCEPT_BINARY:
+		return kind == MESSAGE_BINARY;
+	case ACCEPT_ANY:
+		break;
+	}
+	return true;
+}
+
+static void
+take_message(struct session *s, const struct piece *piece)
+{
+	if (s->finishing)
+		return;
+	if (!is_accepted(s->route, piece->kind)) {
+		session_fail(s, "client", WS_CLOSE_UNSUPPORTED,
+			piece->kind == MESSAGE_TEXT ? "only binary messages are accepted here"
+						    : "only text messages are accepted here");
+		return;
+	}
+	s->in_messages += piece->last;
+	s->in_bytes += piece->bytes.len;
+	s->active_ms = loop_now_ms(s->stream->loop);
+	int code = s->backend->ops->send(s->backend, piece);
+	if (code != 0)
+		session_fail(s, "client", (uint16_t)code, s->backend->reason);
+}
+
+static void
+take_piece(struct session *s, const struct piece *piece)
+{
+	switch (piece->kind) {
+	case MESSAGE_PING:
+		take_ping(s, piece);
+		break;
+	case MESSAGE_PONG:
+		break; /* its bytes were sign of life enough */
+	case MESSAGE_CLOSE:
+		take_close(s, piece);
+		break;
+	case MESSAGE_TEXT:
+	case MESSAGE_BINARY:
+		take_message(s, piece);
+		break;
+	}
+}
+
+/* All frames of one read; what they carry leaves in one write. */
+static void
+read_client(struct session *s)
+{
+	struct span in = stream_input(s->stream);
+	size_t len = in.len;
+	struct piece piece;
+	enum ws_result result;
+	while ((result = ws_read(&s->ws, &in, &piece)) == WS_PIECE)
+		take_piece(s, &piece);
+	stream_eat(s->stream, len - in.len);
+	if (!s->backend_ended)
+		s->backend->ops->flush(s->backend);
+	if (result == WS_BROKEN) {
+		session_fail(s, "client", s->ws.fault_code, s->ws.fault);
+		stream_eat(s->stream, stream_input(s->stream).len);
+	}
+}
+
+static void
+session_client(void *owner, enum stream_event event)
+{
+	struct session *s = owner;
+	switch (event) {
+	case STREAM_DATA:
+		read_client(s);
+		break;
+	case STREAM_ROOM:
+		break;
+	case STREAM_EOF:
+		client_is_gone(s,
+			stream_errno(s->stream) == 0 ? "closed without a Close frame" : strerrordesc_np(stream_errno(s->stream)));
+		break;
+	case STREAM_FAILED:
+		s->dropping = true; /* what it sent before may still wait to be read: its EOF decides */
+		s->client_gone = s->close_received || s->client_gone;
+		break;
+	}
+	session_settle(s);
+}
+
+/* --- backend to client -------------------------------------------------------------------------- */
+
+/* The backend says goodbye itself: behind all that it has said, and nothing that follows is heard. */
+static void
+pass_close(struct session *s, const struct piece *close)
+{
+	stream_send(s->stream, loop_gather(s->stream->loop));
+	blame_close(s, "backend", close);
+	s->dropping = true;
+	if (!s->close_sent && !s->client_gone)
+		send_close(s);
+	finish_backend(s);
+}
+
+/* All messages of one read; they leave in one write. */
+static void
+read_backend(struct session *s)
+{
+	struct gather *g = loop_gather(s->stream->loop);
+	struct piece piece;
+	while (s->backend->ops->read(s->backend, &piece)) {
+		if (s->dropping)
+			continue;
+		if (piece.kind == MESSAGE_CLOSE) {
+			pass_close(s, &piece);
+			continue;
+		}
+		if (!gather_has_room(g))
+			stream_send(s->stream, g);
+		ws_write(&s->ws, &piece, g);
+		if (piece.kind == MESSAGE_PONG)
+			continue; /* a frame, but no message */
+		s->out_messages += piece.last;
+		s->out_bytes += piece.bytes.len;
+	}
+	stream_send(s->stream, g);
+	s->active_ms = loop_now_ms(s->stream->loop);
+}
+
+static void
+session_backend(void *owner, enum backend_event event)
+{
+	struct session *s = owner;
+	switch (event) {
+	case BACKEND_DATA:
+		read_backend(s);
+		break;
+	case BACKEND_ROOM:
+		break;
+	case BACKEND_ENDED:
+		s->backend_ended = s->finishing = true;
+		blame(s, "backend", s->backend->end_code, s->backend->reason, strlen(s->backend->reason));
+		break;
+	case BACKEND_READY:
+	case BACKEND_REFUSED:
+		break; /* came before the session */
+	}
+	session_settle(s);
+}
+
+/* --- what follows from the present state -------------------------------------------------------- */
+
+/* Above the mark a side is paused; it goes on at half of it, so that it does not flutter. */
+static bool
+is_over_mark(size_t queued, size_t mark, bool paused)
+{
+	return queued >= (paused ? mark / 2 + 1 : mark);
+}
+
+static void
+settle_interest(struct session *s)
+{
+	size_t mark = s->route->buffer;
+	size_t to_backend = s->backend_ended ? 0 : s->backend->ops->queued(s->backend);
+	s->pausing_client = !s->finishing && is_over_mark(to_backend, mark, s->pausing_client);
+	s->pausing_backend = !s->dropping && is_over_mark(stream_queued(s->stream), mark, s->pausing_backend);
+	stream_want_read(s->stream, !s->client_gone && !s->pausing_client);
+	if (!s->backend_ended)
+		s->backend->ops->want_read(s->backend, !s->pausing_backend);
+}
+
+static bool
+is_over(const struct session *s)
+{
+	if (!s->backend_ended)
+		return false;
+	if (s->client_gone)
+		return true;
+	return s->close_sent && s->close_received && stream_queued(s->stream) == 0;
+}
+
+/* New states bring nearer deadlines; farther ones are found when the timer fires. */
+static void
+settle_timer(struct session *s)
+{
+	uint64_t span = NEVER_MS;
+	if (s->close_sent)
+		span = CLOSE_TIMEOUT_MS;
+	else if (s->pausing_client)
+		span = s->route->backend.drain_timeout_ms;
+	else if (stream_queued(s->stream) > 0 && s->route->send_timeout_ms != 0)
+		span = s->route->send_timeout_ms;
+	set_timer(s, span, false);
+}
+
+static void
+session_settle(struct session *s)
+{
+	if (s->over)
+		return;
+	send_waiting_pong(s);
+	if (s->backend_ended && !s->close_sent && !s->client_gone && !s->dropping)
+		send_close(s);
+	if (is_over(s)) {
+		session_free(s);
+		return;
+	}
+	settle_interest(s);
+	settle_timer(s);
+}
+
+/* --- time --------------------------------------------------------------------------------------- */
+
+/* Is it later than SINCE + SPAN? If not, *NEXT is no later than that. SPAN 0: never. */
+static bool
+has_passed(uint64_t since_ms, uint64_t span_ms, uint64_t now_ms, uint64_t *next)
+{
+	if (span_ms == 0)
+		return false;
+	uint64_t due = since_ms + span_ms;
+	if (due <= now_ms)
+		return true;
+	if (due < *next)
+		*next = due;
+	return false;
+}
+
+static uint64_t
+later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* While the client may not be read, nothing it says can be heard: it is not asked. */
+static void
+tick_ping(struct session *s, uint64_t now, uint64_t *next)
+{
+	if (s->pausing_client || s->route->ping_interval_ms == 0)
+		return;
+	uint64_t life = later(s->stream->received_ms, stream_queued(s->stream) > 0 ? s->stream->sent_ms : 0);
+	if (s->stream->received > s->pinged_at || life > s->pinged_ms)
+		s->pinged_ms = 0;
+	if (s->pinged_ms != 0) {
+		if (has_passed(s->pinged_ms, s->route->ping_timeout_ms, now, next))
+			session_fail(s, "server", WS_CLOSE_GOING_AWAY, "no answer to a ping");
+		return;
+	}
+	if (!has_passed(life, s->route->ping_interval_ms, now, next))
+		return;
+	unsigned char frame[2];
+	stream_overtake(s->stream, frame, ws_control(MESSAGE_PING, NULL, 0, frame));
+	s->pinged_ms = now;
+	s->pinged_at = s->stream->received;
+	has_passed(now, s->route->ping_timeout_ms != 0 ? s->route->ping_timeout_ms : s->route->ping_interval_ms, now, next);
+}
+
+/*
+ * A client that is gone while it may not be read would go unnoticed. If nothing moved between two
+ * looks, the backend will not take what the client has left.
+ */
+static void
+tick_paused(struct session *s, uint64_t now, uint64_t *next)
+{
+	if (!s->pausing_client || !stream_peer_is_gone(s->stream)) {
+		s->paused_at = 0;
+	} else if (s->paused_at == s->stream->received + 1) {
+		client_is_gone(s, "gone, and the backend takes no more");
+		return;
+	} else {
+		s->paused_at = s->stream->received + 1;
+	}
+	if (s->pausing_client)
+		has_passed(now, s->route->backend.drain_timeout_ms, now, next);
+}
+
+static void
+tick_open(struct session *s, uint64_t now, uint64_t *next)
+{
+	tick_ping(s, now, next);
+	tick_paused(s, now, next);
+	if (has_passed(s->active_ms, s->route->idle_timeout_ms, now, next))
+		session_end(s, WS_CLOSE_GOING_AWAY, "idle for too long");
+	if (has_passed(s->guest.begun_ms, s->route->max_session_ms, now, next))
+		session_end(s, WS_CLOSE_GOING_AWAY, "the session's time is up");
+}
+
+/* Looks at every clock of the session and sets the one timer to the nearest. */
+static void
+session_tick(struct session *s)
+{
+	uint64_t now = loop_now_ms(s->stream->loop), next = now + NEVER_MS;
+	if (!s->finishing)
+		tick_open(s, now, &next);
+	if (!s->client_gone && stream_queued(s->stream) > 0 &&
+		has_passed(s->stream->sent_ms, s->route->send_timeout_ms, now, &next))
+		client_is_gone(s, "took nothing for send_timeout");
+	if (!s->client_gone && s->close_sent && stream_queued(s->stream) == 0 &&
+		has_passed(later(s->closed_ms, s->stream->sent_ms), CLOSE_TIMEOUT_MS, now, &next))
+		client_is_gone(s, "did not answer the Close");
+	set_timer(s, next - now, true);
+}
+
+static void
+on_timer(void *owner)
+{
+	struct session *s = owner;
+	session_tick(s);
+	session_settle(s);
+}
+
+/* --- coming and going --------------------------------------------------------------------------- */
+
+static void
+session_dismiss(struct guest *g)
+{
+	struct session *s = (struct session *)g;
+	session_end(s, WS_CLOSE_GOING_AWAY, "the server is shutting down");
+	session_settle(s);
+}
+
+static void
+session_evict(struct guest *g)
+{
+	struct session *s = (struct session *)g;
+	blame(s, "server", WS_CLOSE_GOING_AWAY, "the server has stopped", strlen("the server has stopped"));
+	if (!s->close_sent && !s->client_gone)
+		send_close(s);
+	session_free(s);
+}
+
+static const struct guest_ops session_ops = { .dismiss = session_dismiss, .evict = session_evict };
+
+int
+session_start(struct guest *client, struct stream *stream, struct backend *backend, const struct route *route, struct slice target)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return -1;
+	s->target = slice_dup(target);
+	if (s->target == NULL) {
+		free(s);
+		return -1;
+	}
+	s->guest.ops = &session_ops;
+	guest_move(client, &s->guest);
+	s->route = route;
+	s->stream = stream;
+	s->backend = backend;
+	s->active_ms = loop_now_ms(stream->loop);
+	ws_init(&s->ws, route->max_message);
+	loop_timer_init(&s->timer, stream->loop, on_timer, s);
+	stream_own(stream, session_client, s);
+	backend->fn = session_backend;
+	backend->owner = s;
+	session_tick(s);
+	if (worker_is_draining(s->guest.worker))
+		session_end(s, WS_CLOSE_GOING_AWAY, "the server is shutting down");
+	session_settle(s);
+	return 0;
+}

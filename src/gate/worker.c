@@ -1,0 +1,263 @@
+/*
+ * The one idea: whatever another thread wants of a worker is posted to its loop, so that guests,
+ * streams and backends know no locks.
+ */
+#include "gate/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/process.h"
+#include "base/log.h"
+#include "gate/client.h"
+#include "io/dial.h"
+
+struct worker {
+	pthread_t thread;
+	struct loop *loop;
+	struct limit *limit;
+	struct loop *main;
+	loop_task_fn *drained;
+	void *owner;
+	struct guest *guests;
+	atomic_uint load;
+	bool draining;
+	bool told; /* that it is drained */
+};
+
+static void *
+worker_main(void *arg)
+{
+	struct worker *w = arg;
+	loop_run(w->loop);
+	process_sweep();
+	dial_close_resolver(w->loop);
+	return NULL;
+}
+
+/* Signals are for the main thread; SIGPIPE is ignored by all. */
+static int
+start_thread(struct worker *w)
+{
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	int error = pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return error == 0 ? 0 : -1;
+}
+
+struct worker *
+worker_start(struct limit *limit, struct loop *main, loop_task_fn *drained, void *owner)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return NULL;
+	*w = (struct worker){ .limit = limit, .main = main, .drained = drained, .owner = owner };
+	w->loop = loop_new();
+	if (w->loop == NULL)
+		goto fail_free;
+	if (start_thread(w) == -1)
+		goto fail_loop;
+	return w;
+
+fail_loop:
+	loop_free(w->loop);
+fail_free:
+	free(w);
+	return NULL;
+}
+
+static void
+tell_if_drained(struct worker *w)
+{
+	if (!w->draining || w->told || atomic_load(&w->load) > 0)
+		return;
+	w->told = true;
+	loop_post(w->main, w->drained, w->owner);
+}
+
+/* --- posted from main --------------------------------------------------------------------------- */
+
+struct welcome {
+	struct worker *worker;
+	struct arrival arrival;
+};
+
+static void
+on_welcome(void *arg)
+{
+	struct welcome *welcome = arg;
+	struct worker *w = welcome->worker;
+	if (w->draining)
+		arrival_discard(w, &welcome->arrival);
+	else
+		client_start(w, &welcome->arrival);
+	free(welcome);
+}
+
+int
+worker_welcome(struct worker *w, const struct arrival *arrival)
+{
+	struct welcome *welcome = malloc(sizeof(*welcome));
+	if (welcome == NULL)
+		return -1;
+	*welcome = (struct welcome){ w, *arrival };
+	atomic_fetch_add(&w->load, 1);
+	if (loop_post(w->loop, on_welcome, welcome) == 0)
+		return 0;
+	atomic_fetch_sub(&w->load, 1);
+	free(welcome);
+	return -1;
+}
+
+static void
+on_drain(void *arg)
+{
+	struct worker *w = arg;
+	w->draining = true;
+	struct guest *next;
+	for (struct guest *g = w->guests; g != NULL; g = next) {
+		next = g->next;
+		g->ops->dismiss(g);
+	}
+	tell_if_drained(w);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	loop_post(w->loop, on_drain, w);
+}
+
+static void
+on_stop(void *arg)
+{
+	struct worker *w = arg;
+	w->draining = true;
+	while (w->guests != NULL)
+		w->guests->ops->evict(w->guests);
+	loop_stop(w->loop);
+}
+
+void
+worker_stop(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	loop_post(w->loop, on_stop, w);
+	pthread_join(w->thread, NULL);
+	loop_free(w->loop);
+	free(w);
+}
+
+unsigned
+worker_load(const struct worker *w)
+{
+	return atomic_load(&w->load);
+}
+
+/* --- for guests --------------------------------------------------------------------------------- */
+
+struct loop *
+worker_loop(struct worker *w)
+{
+	return w->loop;
+}
+
+bool
+worker_is_draining(const struct worker *w)
+{
+	return w->draining;
+}
+
+static void
+link_guest(struct guest *g)
+{
+	struct worker *w = g->worker;
+	g->next = w->guests;
+	g->link = &w->guests;
+	if (g->next != NULL)
+		g->next->link = &g->next;
+	w->guests = g;
+}
+
+static void
+unlink_guest(struct guest *g)
+{
+	*g->link = g->next;
+	if (g->next != NULL)
+		g->next->link = g->link;
+}
+
+int
+guest_enter(struct guest *g, struct worker *w, const struct arrival *arrival)
+{
+	char peer[ADDRESS_TEXT_MAX];
+	g->peer = strdup(address_format(&arrival->peer, peer));
+	if (g->peer == NULL)
+		return -1;
+	g->worker = w;
+	g->config = arrival->config;
+	g->begun_ms = loop_now_ms(w->loop);
+	g->key = arrival->key;
+	g->has_place = arrival->refusal == LIMIT_OK;
+	link_guest(g);
+	return 0;
+}
+
+void
+guest_move(struct guest *from, struct guest *to)
+{
+	const struct guest_ops *ops = to->ops;
+	unlink_guest(from);
+	*to = *from;
+	to->ops = ops;
+	link_guest(to);
+	*from = (struct guest){ .worker = to->worker };
+}
+
+static void
+give_back(struct worker *w, struct config *config, const struct limit_key *key, bool has_place)
+{
+	if (has_place)
+		limit_leave(w->limit, key);
+	config_release(config);
+	atomic_fetch_sub(&w->load, 1);
+	tell_if_drained(w);
+}
+
+void
+guest_leave(struct guest *g)
+{
+	if (g->config == NULL)
+		return;
+	unlink_guest(g);
+	free(g->peer);
+	give_back(g->worker, g->config, &g->key, g->has_place);
+}
+
+void
+arrival_discard(struct worker *w, const struct arrival *arrival)
+{
+	close(arrival->fd);
+	give_back(w, arrival->config, &arrival->key, arrival->refusal == LIMIT_OK);
+}
+
+uint16_t
+guest_host(const struct guest *g, char out[static ADDRESS_TEXT_MAX])
+{
+	struct slice host;
+	uint16_t port;
+	if (slice_starts(slice_of(g->peer), "unix:") || address_split(slice_of(g->peer), &host, &port) == -1) {
+		out[0] = '\0';
+		return 0;
+	}
+	memcpy(out, host.data, host.len);
+	out[host.len] = '\0';
+	return port;
+}
