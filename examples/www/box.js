@@ -7,6 +7,7 @@
  *	const greeter = box(el, "greeter", { message: (data) => ..., open: () => ..., close: () => ... });
  *	greeter.send("Ada");        // false when there is no connection
  *
+ * Buttons in .says wait until it is connected: what they send is never dropped in silence.
  * PATH is relative to the page, so that all of it can live below another path. It may be a function.
  */
 function box(el, path, { message, open = () => {}, close = () => {}, protocols = [], auto = true }) {
@@ -21,6 +22,8 @@ function box(el, path, { message, open = () => {}, close = () => {}, protocols =
 			if (part(name))
 				part(name).disabled = off;
 		}
+		for (const button of el.querySelectorAll(".says button"))
+			button.disabled = state !== "open";
 	}
 
 	/* The close code and the reason come from the program's end: 1000 "exit 0", 1011 "exit 3". */
