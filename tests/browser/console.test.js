@@ -127,6 +127,22 @@ scenario('text, hex and files go out as they are', async (s) => {
 	assert.deepEqual(faults, []);
 }, { skip });
 
+scenario('a click means the message that was under the pointer when it went down', async (s) => {
+	const g = await gate(s);
+	const { page, faults } = await open(s, g, '/cat');
+	await connect(page);
+	for (let i = 0; i < 60; i++)
+		await say(page, `word ${i}.`);
+	await row(page, 'in', 'word 59.').waitFor();
+	await row(page, 'in', 'word 59.').hover();
+	await page.mouse.down();
+	await page.evaluate(() => { document.getElementById('message').value = 'moves the rows'; document.getElementById('send').click(); });
+	await row(page, 'in', 'moves the rows').waitFor();
+	await page.mouse.up();
+	await page.locator('#content', { hasText: 'word 59.' }).waitFor();
+	assert.deepEqual(faults, []);
+}, { skip });
+
 scenario('JSON is pretty, and every digit of it is kept', async (s) => {
 	const g = await gate(s);
 	const { page, faults } = await open(s, g, '/cat');
