@@ -15,7 +15,7 @@ WSGATE  ?= wsgate
 BASE    := buf gather text log crypto address
 PROTO   := utf8 json http http_date chunked cgi upgrade ws framing framing_lines framing_raw framing_message framing_netstring \
 	framing_jsonl framing_lsp framing_tagged
-IO      := loop tls stream child dial listen
+IO      := loop tls stream child resolve dial listen
 BACKEND := environment pipe pty spawn stderr_log process socket
 GATE    := arena options preload value value_program draft draft_tls config command help access limit record folder client session \
 	pages console body cgi worker server
@@ -170,7 +170,7 @@ rooms:
 	law base base; law proto 'base|proto'; law io 'base|io'; law backend 'base|proto|io|backend'; \
 	law gate 'base|proto|io|backend|gate'; law preload 'nothing'; \
 	door '<ev\.h>' 'src/io/.*'; door '<openssl/' 'src/base/crypto.c|src/io/tls.c'; door '<ini\.h>' 'src/gate/config.c'; \
-	door '<ares\.h>' 'src/io/dial.c'; door '<zlib\.h>' 'src/proto/deflate.c'; door 'SYS_execve' 'src/backend/spawn.c'; \
+	door '<ares\.h>' 'src/io/resolve.c'; door '<zlib\.h>' 'src/proto/deflate.c'; door 'SYS_execve' 'src/backend/spawn.c'; \
 	exit $$fail
 
 headers:

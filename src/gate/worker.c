@@ -14,7 +14,7 @@
 #include "backend/process.h"
 #include "base/log.h"
 #include "gate/client.h"
-#include "io/dial.h"
+#include "io/resolve.h"
 
 struct worker {
 	pthread_t thread;
@@ -35,7 +35,7 @@ worker_main(void *arg)
 	struct worker *w = arg;
 	loop_run(w->loop);
 	process_sweep();
-	dial_close_resolver(w->loop);
+	resolve_close(w->loop);
 	return NULL;
 }
 

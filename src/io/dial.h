@@ -1,9 +1,8 @@
 /*
  * dial: an outgoing connection, to HOST:PORT or a unix socket, without ever blocking.
  *
- * Names are looked up through c-ares (hosts file and DNS; not nsswitch), each address is tried in
- * turn until one answers, all within one deadline. The resolver belongs to the loop and is made at
- * its first use.
+ * Names are looked up (io/resolve.h), each address is tried in turn until one answers, all within one
+ * deadline.
  */
 #ifndef IO_DIAL_H
 #define IO_DIAL_H
@@ -41,8 +40,5 @@ struct dial *dial_start(struct loop *loop, const struct dial_options *opt, dial_
 
 /* FN will not be called; D is freed. Not to be called after FN was. */
 void dial_cancel(struct dial *d);
-
-/* Frees LOOP's resolver; no dial may be under way. */
-void dial_close_resolver(struct loop *loop);
 
 #endif

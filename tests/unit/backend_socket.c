@@ -10,7 +10,7 @@
 
 #include "backend_owner.h"
 #include "base/log.h"
-#include "io/dial.h"
+#include "io/resolve.h"
 
 enum { MUCH = 8 * 1024 * 1024 };
 
@@ -210,7 +210,7 @@ static void
 dialler_clear(struct owner *o)
 {
 	owner_clear(o);
-	dial_close_resolver(o->loop);
+	resolve_close(o->loop);
 	loop_free(o->loop);
 }
 

@@ -27,6 +27,8 @@
 
 #include <cmocka.h>
 
+#include "io/resolve.h"
+
 static char directory[] = "/tmp/wsgate-dial-XXXXXX";
 static bool has_namespace;
 
@@ -151,7 +153,7 @@ caller_close(struct caller *c)
 {
 	if (c->fd != -1)
 		close(c->fd);
-	dial_close_resolver(c->loop);
+	resolve_close(c->loop);
 	loop_free(c->loop);
 }
 
@@ -815,7 +817,7 @@ many_names_at_once_each_get_their_answer(void **state)
 	}
 	assert_int_equal(connected, MANY / 2);
 	name_server_close(&s);
-	dial_close_resolver(loop);
+	resolve_close(loop);
 	loop_free(loop);
 	close(listener);
 }
