@@ -1,16 +1,6 @@
 /* The one idea: what is eaten is either kept, up to a ceiling, or is the end of the request. */
 #include "gate/body.h"
 
-#include <stdlib.h>
-
-int
-body_begin(struct body *b, struct slice head)
-{
-	b->head = slice_dup(head);
-	b->head_len = head.len;
-	return b->head == NULL ? -1 : 0;
-}
-
 enum body_result
 body_read(struct body *b, struct span *in)
 {
@@ -29,7 +19,6 @@ body_read(struct body *b, struct span *in)
 void
 body_clear(struct body *b)
 {
-	free(b->head);
 	buf_clear(&b->bytes);
-	*b = (struct body){ .head = NULL };
+	*b = (struct body){ .whole = false };
 }

@@ -1,13 +1,13 @@
 /*
- * The one idea: a client is in one of five states, and only the first two eat what they read. While
- * OPENING it reads on, to notice a client that goes; the frames that come early are kept.
+ * The one idea: a client is in one of six states, and only the first two eat what they read. While
+ * OPENING or NAMING it reads on, to notice a client that goes; the frames that come early are kept.
  *
  *	HEAD ──► OPENING ──► (session)         the backend is being opened
  *	  ▲└───► ANSWERING ──► PARTING         a page is being sent, or a program answers, which then has
  *	  │          │                         the stream; a refusal goes to PARTING at once
  *	  ├──────────┘ keep-alive
- *	  └► COLLECTING                        a chunked body; then the same request is answered as if it
- *	                                       had just come
+ *	  └► COLLECTING, NAMING                a chunked body comes, the client's name is looked up; then
+ *	                                       the same request is answered as if it had just come
  *
  * PARTING is the lingering close (RFC 9112 9.6): our side is ended and what still comes is read
  * and thrown away for a moment, for closing with unread bytes would reset the connection and take
@@ -32,6 +32,7 @@
 #include "gate/pages.h"
 #include "gate/record.h"
 #include "gate/session.h"
+#include "io/resolve.h"
 #include "io/stream.h"
 #include "io/tls.h"
 #include "proto/http.h"
@@ -39,7 +40,10 @@
 
 enum { LINGER_MS = 2000, KEEP_ALIVE_MS = 30000, NOTE_MAX = 512, SUBJECT_MAX = 1024 };
 
-enum client_state { CLIENT_HEAD, CLIENT_COLLECTING, CLIENT_OPENING, CLIENT_ANSWERING, CLIENT_PARTING };
+/* A name may take this part of handshake_timeout: whoever waits for the answer has some of it left. */
+enum { NAMING_SHARE = 5 };
+
+enum client_state { CLIENT_HEAD, CLIENT_COLLECTING, CLIENT_NAMING, CLIENT_OPENING, CLIENT_ANSWERING, CLIENT_PARTING };
 
 struct client {
 	struct guest guest;
@@ -47,7 +51,8 @@ struct client {
 	struct loop_timer timer;
 	size_t scanned; /* of the head, see http_parse */
 	const char *server_port;
-	struct slice head;   /* of the request that is being answered, during answer_request() */
+	struct slice head;   /* of the request that is being answered, during answer_request() ... */
+	struct buf kept;     /* ... and a copy, if it has to be answered again */
 	char *target;        /* of the request under way */
 	struct slice method; /* points to static text */
 	const struct route *route;
@@ -55,14 +60,17 @@ struct client {
 	struct buf response; /* the 101, ready to go */
 	struct page *page;
 	struct cgi *cgi;
-	struct body body; /* collected, of the request under way */
+	struct body body;      /* collected, of the request under way */
+	struct lookup *lookup; /* while NAMING */
+	char *name;            /* of the client's host; NULL: none that we know of */
 	enum client_state state;
 	enum limit_result refusal;
 	int status;
 	uint16_t redirect_to; /* see struct arrival */
 	bool tls : 1;         /* the listener speaks it */
 	bool keep_alive : 1;
-	bool used : 1; /* has had an answer already */
+	bool used : 1;  /* has had an answer already */
+	bool named : 1; /* the name was looked up, found or not */
 	bool over : 1;
 };
 
@@ -79,6 +87,7 @@ client_free(struct client *c)
 	page_free(c->page);
 	cgi_free(c->cgi);
 	body_clear(&c->body);
+	resolve_cancel(c->lookup);
 	if (c->backend != NULL) {
 		c->backend->ops->free(c->backend);
 		limit_leave_route(c->route);
@@ -88,7 +97,9 @@ client_free(struct client *c)
 		loop_free_later(loop, c->stream, sizeof(*c->stream));
 	}
 	buf_clear(&c->response);
+	buf_clear(&c->kept);
 	free(c->target);
+	free(c->name);
 	guest_leave(&c->guest);
 	loop_free_later(loop, c, sizeof(*c));
 }
@@ -96,6 +107,8 @@ client_free(struct client *c)
 static void
 part(struct client *c)
 {
+	resolve_cancel(c->lookup);
+	c->lookup = NULL;
 	c->state = CLIENT_PARTING;
 	stream_finish(c->stream);
 	stream_want_read(c->stream, true);
@@ -237,6 +250,57 @@ note_handshake(const struct client *c, const char *otherwise)
 	log_debug("%s: no TLS: %s", c->guest.peer, tls != NULL && tls_failure(tls)[0] != '\0' ? tls_failure(tls) : otherwise);
 }
 
+/* --- what must be known before a program starts --------------------------------------------------- */
+
+static void answer_again(struct client *c);
+
+static int
+keep_head(struct client *c)
+{
+	return buf_len(&c->kept) > 0 ? 0 : buf_append(&c->kept, c->head.data, c->head.len);
+}
+
+static void
+go_on_as(struct client *c, const char *name)
+{
+	c->lookup = NULL;
+	c->named = true;
+	c->name = name == NULL ? NULL : strdup(name);
+	loop_timer_stop(&c->timer);
+	answer_again(c);
+}
+
+static void
+on_name(void *owner, const struct resolved *found)
+{
+	go_on_as(owner, found->count > 0 ? found->name : NULL);
+}
+
+static void
+give_up_name(struct client *c)
+{
+	log_debug("%s: no name was found in time (reverse_lookup)", c->guest.peer);
+	resolve_cancel(c->lookup);
+	go_on_as(c, NULL);
+}
+
+/* For REMOTE_HOST. If it has to be looked up, the request is answered again when that is done. */
+static bool
+is_name_known(struct client *c)
+{
+	struct address peer;
+	char host[ADDRESS_TEXT_MAX];
+	guest_host(&c->guest, host);
+	if (!c->route->reverse_lookup || c->named || address_from_numeric(slice_of(host), 0, &peer) == -1 || keep_head(c) == -1)
+		return true;
+	c->lookup = resolve_address(worker_loop(c->guest.worker), &peer, on_name, c);
+	if (c->lookup == NULL)
+		return true;
+	c->state = CLIENT_NAMING;
+	loop_timer_set(&c->timer, c->guest.config->handshake_timeout_ms / NAMING_SHARE);
+	return false;
+}
+
 /* --- the way to a session ----------------------------------------------------------------------- */
 
 static void
@@ -312,7 +376,7 @@ describe_visit(struct client *c, const struct http_request *req, struct slice re
 		.path_info = rest,
 		.remote_addr = v->host,
 		.remote_port = port,
-		.remote_host = v->host,
+		.remote_host = c->name != NULL ? c->name : v->host,
 		.server_port = c->server_port,
 		.remote_user = v->name,
 		.auth_type = v->name[0] == '\0' ? "" : "ClientCert",
@@ -364,6 +428,8 @@ open_session(struct client *c, const struct http_request *req, const struct upgr
 		refuse(c, found, found == 404 ? "there is no such program" : "the folder of the programs cannot be read");
 		return;
 	}
+	if (c->route->is_program && !is_name_known(c))
+		return;
 	enum limit_result limit = limit_enter_route(c->route, loop_now_ms(worker_loop(c->guest.worker)));
 	if (limit != LIMIT_OK) {
 		refuse(c, limit_status(limit), limit_text(limit));
@@ -392,6 +458,7 @@ await_request(struct client *c)
 	c->state = CLIENT_HEAD;
 	c->used = true;
 	c->scanned = 0;
+	buf_clear(&c->kept);
 	c->route = NULL;
 	c->guest.begun_ms = loop_now_ms(worker_loop(c->guest.worker));
 	loop_timer_set(&c->timer, KEEP_ALIVE_MS);
@@ -499,7 +566,7 @@ program_is_done(void *owner, const struct cgi_end *end)
 static void
 collect_body(struct client *c, const struct http_request *req)
 {
-	if (body_begin(&c->body, c->head) == -1) {
+	if (keep_head(c) == -1) {
 		refuse(c, 503, "out of memory");
 		return;
 	}
@@ -535,6 +602,8 @@ open_program(struct client *c, const struct http_request *req, struct slice rest
 		collect_body(c, req);
 		return;
 	}
+	if (!is_name_known(c))
+		return;
 	enum limit_result limit = limit_enter_program(c->route, loop_now_ms(worker_loop(c->guest.worker)));
 	if (limit != LIMIT_OK) {
 		refuse(c, limit_status(limit), limit_text(limit));
@@ -662,14 +731,15 @@ read_head(struct client *c)
 	}
 }
 
-/* The same request, now with its body: its head was good before. */
+/* The same request, of which more is known now: its head was good before. */
 static void
 answer_again(struct client *c)
 {
 	struct http_request req;
 	struct http_fault fault;
 	size_t scanned = 0, eaten;
-	http_parse((struct slice){ c->body.head, c->body.head_len }, &scanned, &req, &eaten, &fault);
+	c->head = (struct slice){ (const char *)buf_span(&c->kept).data, buf_len(&c->kept) };
+	http_parse(c->head, &scanned, &req, &eaten, &fault);
 	answer_request(c, &req);
 }
 
@@ -742,6 +812,8 @@ on_timer(void *owner)
 		refuse(c, 408, "the request head did not come in time (handshake_timeout)");
 	else if (c->state == CLIENT_COLLECTING)
 		refuse(c, 408, "the content did not come in time (send_timeout)");
+	else if (c->state == CLIENT_NAMING)
+		give_up_name(c);
 	else {
 		if (c->state == CLIENT_HEAD)
 			note_handshake(c, "not within handshake_timeout");
@@ -755,6 +827,8 @@ client_dismiss(struct guest *g)
 	struct client *c = (struct client *)g;
 	if (c->state == CLIENT_HEAD)
 		client_free(c);
+	else if (c->state == CLIENT_NAMING)
+		refuse(c, 503, "the server is shutting down");
 	c->keep_alive = false; /* OPENING becomes a session that is told at once; an answer is completed */
 }
 

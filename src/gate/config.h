@@ -62,6 +62,7 @@ struct route {
 	unsigned max_connections;           /* 0: no ceiling of its own */
 	unsigned max_children;              /* 0: no ceiling */
 	unsigned spawn_rate;                /* starts per second, 0: no ceiling */
+	bool reverse_lookup;                /* a program is told the name of the client's host */
 
 	const char *header;                 /* extra header lines for every response: whole lines with CRLF, or "" */
 	const char *header_ws;              /* the same for 101 */

@@ -276,6 +276,11 @@ const struct option options[] = {
 	{ .name = "passenv", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM, .read = value_passenv,
 	  .standard = "PATH LANG LC_ALL LD_LIBRARY_PATH TZ HOME USER", .argument = "NAME,...",
 	  .help = "Variables of wsgate's own environment that programs get, or none. They get no others of it." },
+	{ .name = "reverse_lookup", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM | OPTION_SWITCH, .read = value_switch,
+	  .at = AT(route, reverse_lookup, bool), .standard = "no", .argument = "YES|NO",
+	  .help = "Programs are told the name of the client's host (REMOTE_HOST), if the DNS or the hosts file has one that leads back "
+		  "to the address; else, or if it is not found within a fifth of handshake_timeout, the address. The program starts "
+		  "when that is known." },
 	{ .name = "chdir", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM, .read = value_directory,
 	  .at = AT(route, backend.chdir, const char *), .argument = "DIRECTORY", .example = "/",
 	  .help = "Where programs start; else where wsgate was started, but those of cgi in the directory of their file." },
@@ -334,10 +339,10 @@ const struct option options[] = {
 	{ .name = "sslkey", ALIAS("key"), .argument = "FILE" },
 	{ .name = "sslca", ALIAS("client_ca"), .argument = "FILE" },
 	{ .name = "redirport", ALIAS("redirect_port"), .argument = "PORT" },
+	{ .name = "reverselookup", ALIAS("reverse_lookup"), .flags = OPTION_SWITCH, .argument = "YES|NO" },
 	{ .name = "h", COMMAND(HELP), .flags = OPTION_SWITCH },
 
 	/* --- websocketd's, for which the feature is not there yet: a row becomes another kind of row --- */
-	{ .name = "reverselookup", NOT_BUILT, .flags = OPTION_SWITCH },
 	{ .name = "passstderr", NOT_BUILT, .flags = OPTION_SWITCH },
 };
 /* clang-format on */

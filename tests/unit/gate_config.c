@@ -258,6 +258,7 @@ SHOW_NUMBER(drain_timeout, r->backend.drain_timeout_ms)
 SHOW_NUMBER(max_connections, r->max_connections)
 SHOW_NUMBER(max_children, r->max_children)
 SHOW_NUMBER(spawn_rate, r->spawn_rate)
+SHOW_NUMBER(reverse_lookup, r->reverse_lookup)
 SHOW_NUMBER(stderr, r->backend.stderr_policy)
 SHOW_NUMBER(buffering, r->backend.buffering)
 SHOW_LIST(env, r->backend.env)
@@ -408,6 +409,7 @@ static const struct key {
 	{ OPTION_ROUTE, "max_connections", show_max_connections, "0", "1", "1", "2", "2", NULL },
 	{ OPTION_ROUTE, "max_children", show_max_children, "1024", "0", "0", "2", "2", NULL },
 	{ OPTION_ROUTE, "spawn_rate", show_spawn_rate, "0", "1", "1", "2", "2", NULL },
+	{ OPTION_ROUTE, "reverse_lookup", show_reverse_lookup, "0", "yes", "1", "on", "1", NULL },
 	{ OPTION_ROUTE, "buffering", show_buffering, "1", "pty", "2", "none", "3", NULL },
 	{ OPTION_ROUTE, "stderr", show_stderr, "0", "merge", "1", "discard", "2", NULL },
 	{ OPTION_ROUTE, "env", show_env, "", "A=1 ; 2=b", "A=1 ; 2=b", "A=", "A=", NULL },
@@ -1337,11 +1339,14 @@ what_the_command_line_asks_for_is_done(void **state)
 		{ { "--loglevel=debug", "/bin/cat" }, show_level, "5" },
 		{ { "--access=false", "/bin/cat" }, show_access, "0" },
 		{ { "--access", "/bin/cat" }, show_access, "1" },
+		{ { "--reverselookup", "/bin/cat" }, show_reverse_lookup, "1" },
+		{ { "--reverse-lookup", "/bin/cat" }, show_reverse_lookup, "1" },
+		{ { "--reverselookup=false", "/bin/cat" }, show_reverse_lookup, "0" },
 		{ { "--header=A: 1", "--header", "B: 2", "/bin/cat" }, show_header, "A: 1\r\nB: 2\r\n" },
 		{ { "--env=A=1", "--env=B=2", "/bin/cat" }, show_env, "A=1|B=2" },
 		{ { "--closems=50", "/bin/cat" }, show_stop, "0:150|2:300|15:550" },
 		{ { "--closems=50", "--stop=INT 1s", "/bin/cat" }, show_stop, "2:1050" },
-		{ { "--ssl=false", "--reverselookup=false", "--port=9", "/bin/cat" }, show_listen, "127.0.0.1:9" },
+		{ { "--ssl=false", "--port=9", "/bin/cat" }, show_listen, "127.0.0.1:9" },
 		{ { "--ssl", "--selfsigned", "/bin/cat" }, show_listen, "127.0.0.1:8443 tls" },
 		{ { "--ssl", "--selfsigned", "--port=9", "/bin/cat" }, show_listen, "127.0.0.1:9 tls" },
 		{ { "--address=::1", "--selfsigned", "--ssl", "/bin/cat" }, show_listen, "[::1]:8443 tls" },
