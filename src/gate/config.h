@@ -81,6 +81,10 @@ struct config {
 		bool tls;
 	} *listen;
 	size_t listen_count;
+	unsigned unix_mode;                 /* of unix sockets to listen on; 0: as the umask has it */
+	bool has_unix_owner;
+	uid_t unix_uid;                     /* -1: as it is */
+	gid_t unix_gid;                     /* -1: as it is */
 	unsigned workers;                   /* at least 1 */
 	unsigned max_connections;           /* server-wide */
 	unsigned max_per_ip;                /* 0: no ceiling */

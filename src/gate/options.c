@@ -106,6 +106,12 @@ const struct option options[] = {
 	  .help = "Where to listen, separated by commas: HOST:PORT with a numeric HOST, [IPV6]:PORT, a PORT alone for "
 		  "127.0.0.1, unix:PATH, or unix:@NAME for an abstract socket. Port 0 lets the kernel choose. The word tls behind an "
 		  "address makes it one for https:// and wss://: 0.0.0.0:8443 tls. May be given again." },
+	{ .name = "unix_mode", .scope = OPTION_SERVER, .read = value_unix_mode, .note = "0666 less the umask", .argument = "MODE",
+	  .example = "0660", .help = "Who may connect to the unix sockets that wsgate listens on: their files' mode, in octal. An "
+			       "abstract one has no file: whoever is on this machine may connect." },
+	{ .name = "unix_owner", .scope = OPTION_SERVER, .read = value_unix_owner, .argument = "USER[:GROUP]", .example = "nobody:nogroup",
+	  .help = "Whose they are; :GROUP changes the group alone. Another user needs root, and so does a group that wsgate's user "
+		  "is not in." },
 	{ .name = "workers", .scope = OPTION_SERVER, .read = value_workers, .standard = "auto", .argument = "NUMBER",
 	  .help = "Threads that serve connections; auto is one for each processor that wsgate may use." },
 	{ .name = "max_connections", .scope = OPTION_SERVER, COUNT(config, max_connections, CONNECTIONS_MAX), .standard = "10000",

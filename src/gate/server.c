@@ -104,26 +104,61 @@ announce_all(const struct server *s)
 			tls_context_fingerprint(s->config->tls, fingerprint));
 }
 
+static const char *
+mend_inet(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "; is another server there? --port=N takes another port";
+	case EACCES:
+		return "; ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	case EADDRNOTAVAIL:
+		return "; this machine has no such address";
+	default:
+		return "";
+	}
+}
+
+static const char *
+mend_unix(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return "; a server answers there, or it is no socket: stop that, remove the file, or take another path";
+	case ENOENT:
+		return "; its directory is missing: make it";
+	case EACCES:
+		return "; wsgate must be able to write to its directory";
+	case EPERM:
+		return "; only root can give it to that owner (unix_owner)";
+	default:
+		return "";
+	}
+}
+
 static int
-cannot_listen(const char *where)
+cannot_listen(const struct address *address, const char *where)
 {
 	int error = errno;
-	const char *mend = error == EADDRINUSE      ? "; is another server there? --port=N takes another port"
-			   : error == EACCES        ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
-			   : error == EADDRNOTAVAIL ? "; this machine has no such address"
-						    : "";
-	fprintf(stderr, "wsgate: cannot listen on %s: %s%s\n", where, strerror(error), mend);
+	fprintf(stderr, "wsgate: cannot listen on %s: %s%s\n", where, strerror(error),
+		address->storage.ss_family == AF_UNIX ? mend_unix(error) : mend_inet(error));
 	return error == EACCES || error == EPERM ? EX_NOPERM : EX_CANTCREAT;
 }
 
 static int
 open_door(struct server *s, const struct address *address, const char *text, struct door *door)
 {
-	struct listener_options opt = { .address = *address };
+	struct listener_options opt = {
+		.address = *address,
+		.unix_mode = s->config->unix_mode,
+		.has_owner = s->config->has_unix_owner,
+		.uid = s->config->unix_uid,
+		.gid = s->config->unix_gid,
+	};
 	door->server = s;
 	door->listener = listener_open(s->loop, &opt, on_arrival, door);
 	if (door->listener == NULL)
-		return cannot_listen(text);
+		return cannot_listen(address, text);
 	snprintf(door->port, sizeof(door->port), "%u", address_port(listener_address(door->listener)));
 	s->door_count++;
 	return 0;

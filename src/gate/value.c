@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -153,6 +154,38 @@ value_choice(struct draft *d, const struct option *o, const struct setting *s, v
 	refuse_word(d, s, names_of(d, o->choices));
 }
 
+/* --- users, groups, modes ------------------------------------------------------------------------------ */
+
+struct passwd *
+value_find_user(const char *text)
+{
+	uint64_t number;
+	struct passwd *pw = getpwnam(text);
+	if (pw == NULL && text_number(slice_of(text), 0, UINT32_MAX - 1, &number) == 0)
+		pw = getpwuid((uid_t)number);
+	return pw;
+}
+
+struct group *
+value_find_group(const char *text)
+{
+	uint64_t number;
+	struct group *gr = getgrnam(text);
+	if (gr == NULL && text_number(slice_of(text), 0, UINT32_MAX - 1, &number) == 0)
+		gr = getgrgid((gid_t)number);
+	return gr;
+}
+
+int
+value_parse_mode(const char *text, unsigned *mode)
+{
+	size_t len = strlen(text);
+	if (len < 1 || len > 4 || strspn(text, "01234567") != len || (len == 4 && text[0] != '0'))
+		return -1;
+	*mode = (unsigned)strtoul(text, NULL, 8);
+	return 0;
+}
+
 /* --- files ------------------------------------------------------------------------------------------ */
 
 const char *
@@ -285,6 +318,39 @@ value_listen(struct draft *d, const struct option *o, const struct setting *s, v
 	/* A path may have spaces in it: only commas part this list. */
 	while (text_next_listed(&list, &item))
 		add_listen(d, s, item, object);
+}
+
+void
+value_unix_mode(struct draft *d, const struct option *o, const struct setting *s, void *object)
+{
+	(void)o;
+	unsigned mode;
+	if (value_parse_mode(s->text, &mode) == -1)
+		draft_refuse(d, s, "\"%.60s\" is no mode: write it in octal, such as 0660", s->text);
+	else if ((mode & 0222) == 0)
+		draft_refuse(
+			d, s, "%s lets nobody in: who connects must be allowed to write; 0660 is for owner and group", s->text);
+	else
+		((struct config *)object)->unix_mode = mode;
+}
+
+void
+value_unix_owner(struct draft *d, const struct option *o, const struct setting *s, void *object)
+{
+	(void)o;
+	struct config *c = object;
+	size_t len = strcspn(s->text, ":");
+	const char *user = arena_dup(d->own, (struct slice){ s->text, len });
+	const char *group = s->text[len] == ':' ? s->text + len + 1 : NULL;
+	struct passwd *pw = len == 0 ? NULL : value_find_user(user);
+	struct group *gr = group == NULL ? NULL : value_find_group(group);
+	if (pw == NULL && (len > 0 || group == NULL))
+		draft_refuse(d, s, "there is no user %.60s", user);
+	if (gr == NULL && group != NULL)
+		draft_refuse(d, s, "there is no group %.60s", group);
+	c->has_unix_owner = true;
+	c->unix_uid = pw == NULL ? (uid_t)-1 : pw->pw_uid;
+	c->unix_gid = gr == NULL ? (gid_t)-1 : gr->gr_gid;
 }
 
 void

@@ -6,6 +6,9 @@
 #ifndef GATE_VALUE_H
 #define GATE_VALUE_H
 
+#include <grp.h>
+#include <pwd.h>
+
 #include "gate/arena.h"
 #include "gate/draft.h"
 #include "gate/options.h"
@@ -23,7 +26,7 @@ option_fn value_paths;     /* const char *const *: absolute; each setting adds o
 option_fn value_text;      /* const char * */
 
 /* Of struct config. */
-option_fn value_listen, value_redirect_port, value_workers, value_log_level, value_log_target;
+option_fn value_listen, value_unix_mode, value_unix_owner, value_redirect_port, value_workers, value_log_level, value_log_target;
 
 /* Of struct route. */
 option_fn value_index, value_framing, value_subprotocols, value_origin;
@@ -35,6 +38,13 @@ option_fn value_env, value_passenv, value_user, value_group, value_nice, value_u
 option_fn value_limit; /* option.min is the RLIMIT_, option.max an enum value_limit_unit */
 
 enum value_limit_unit { LIMIT_COUNT, LIMIT_BYTES, LIMIT_SECONDS };
+
+/* By name or number; NULL if there is none. The result is static, as that of getpwnam(3). */
+struct passwd *value_find_user(const char *text);
+struct group *value_find_group(const char *text);
+
+/* Up to three octal digits, with a 0 in front or not. -1: it is something else. */
+int value_parse_mode(const char *text, unsigned *mode);
 
 /* PATH of a setting as an absolute one: relative to its file, or to the working directory. */
 const char *value_absolute(struct draft *d, const struct setting *s, struct slice path);

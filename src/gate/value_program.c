@@ -3,8 +3,6 @@
  * programs in PATH, users, groups, signals; so that what was wrong is known before anybody connects.
  */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,10 +324,7 @@ value_user(struct draft *d, const struct option *o, const struct setting *s, voi
 {
 	(void)o;
 	struct backend_options *b = &((struct route *)object)->backend;
-	uint64_t number;
-	struct passwd *pw = getpwnam(s->text);
-	if (pw == NULL && text_number(slice_of(s->text), 0, UINT32_MAX - 1, &number) == 0)
-		pw = getpwuid((uid_t)number);
+	struct passwd *pw = value_find_user(s->text);
 	if (pw == NULL)
 		draft_refuse(d, s, "there is no user %.60s", s->text);
 	if (pw == NULL || !may_change_identity(d, s))
@@ -345,10 +340,7 @@ value_group(struct draft *d, const struct option *o, const struct setting *s, vo
 {
 	(void)o;
 	struct backend_options *b = &((struct route *)object)->backend;
-	uint64_t number;
-	struct group *gr = getgrnam(s->text);
-	if (gr == NULL && text_number(slice_of(s->text), 0, UINT32_MAX - 1, &number) == 0)
-		gr = getgrgid((gid_t)number);
+	struct group *gr = value_find_group(s->text);
 	if (gr == NULL)
 		draft_refuse(d, s, "there is no group %.60s", s->text);
 	if (gr == NULL || !may_change_identity(d, s))
@@ -380,13 +372,13 @@ value_umask(struct draft *d, const struct option *o, const struct setting *s, vo
 {
 	(void)o;
 	struct backend_options *b = &((struct route *)object)->backend;
-	size_t len = strlen(s->text);
-	if (len < 1 || len > 4 || strspn(s->text, "01234567") != len || (len == 4 && s->text[0] != '0')) {
+	unsigned mode;
+	if (value_parse_mode(s->text, &mode) == -1) {
 		draft_refuse(d, s, "\"%.60s\" is no umask: write it in octal, such as 027", s->text);
 		return;
 	}
 	b->has_umask = true;
-	b->umask = (mode_t)strtoul(s->text, NULL, 8);
+	b->umask = (mode_t)mode;
 }
 
 static int

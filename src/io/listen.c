@@ -142,7 +142,7 @@ bind_file(int fd, const char *path, const struct address *a)
  * should be; what the umask took is given back here. Nobody can connect before listen(2).
  */
 static int
-claim_file(struct listener *l, const char *path, mode_t mode)
+claim_file(struct listener *l, const char *path, const struct listener_options *opt)
 {
 	struct stat st;
 
@@ -150,9 +150,11 @@ claim_file(struct listener *l, const char *path, mode_t mode)
 		return -1;
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
-	if (mode == 0 || (st.st_mode & 0777) == mode)
+	if (opt->has_owner && lchown(path, opt->uid, opt->gid) == -1)
+		return -1;
+	if (opt->unix_mode == 0 || (st.st_mode & 0777) == opt->unix_mode)
 		return 0;
-	return chmod(path, mode);
+	return chmod(path, (mode_t)opt->unix_mode);
 }
 
 /* To be called while the socket is open: it holds its inode, whose number is no other's till then. */
@@ -303,17 +305,17 @@ open_inet(struct listener *l)
 }
 
 static int
-open_unix(struct listener *l, mode_t mode)
+open_unix(struct listener *l, const struct listener_options *opt)
 {
 	const char *path = socket_file(&l->address);
 
 	if (path == NULL)
 		return bind_to(l->fd, &l->address);
-	if (fchmod(l->fd, mode == 0 ? 0666 : mode) == -1)
+	if (fchmod(l->fd, opt->unix_mode == 0 ? 0666 : (mode_t)opt->unix_mode) == -1)
 		return -1;
 	if (bind_file(l->fd, path, &l->address) == -1)
 		return -1;
-	return claim_file(l, path, mode);
+	return claim_file(l, path, opt);
 }
 
 static void
@@ -341,7 +343,7 @@ listener_open(struct loop *loop, const struct listener_options *opt, listener_fn
 	l->fd = socket(opt->address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd == -1)
 		goto fail_free;
-	if ((is_inet(&l->address) ? open_inet(l) : open_unix(l, (mode_t)opt->unix_mode)) == -1)
+	if ((is_inet(&l->address) ? open_inet(l) : open_unix(l, opt)) == -1)
 		goto fail_close;
 	/* The kernel cuts a backlog down to net.core.somaxconn. */
 	if (listen(l->fd, opt->backlog > 0 ? opt->backlog : INT_MAX) == -1)

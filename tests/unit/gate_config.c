@@ -221,6 +221,7 @@ SHOW_NUMBER(max_per_ip, c->max_per_ip)
 SHOW_NUMBER(handshake_timeout, c->handshake_timeout_ms)
 SHOW_NUMBER(server_drain_timeout, c->drain_timeout_ms)
 SHOW_TEXT(pid_file, c->pid_file)
+SHOW_NUMBER(unix_mode, c->unix_mode)
 SHOW_NUMBER(devconsole, c->devconsole)
 SHOW_NUMBER(redirect_port, c->redirects ? (int)c->redirect_port : -1)
 SHOW_LIST(certificates, c->tls_rules.certificates)
@@ -283,6 +284,14 @@ show_listen(const struct config *c, const struct route *r, char out[static TEXT_
 	for (size_t i = 0; i < c->listen_count; i++)
 		snprintf(out + strlen(out), TEXT_MAX - strlen(out), "%s%s%s", i == 0 ? "" : "|",
 			address_format(&c->listen[i].address, text), c->listen[i].tls ? " tls" : "");
+	return out;
+}
+
+static const char *
+show_unix_owner(const struct config *c, const struct route *r, char out[static TEXT_MAX])
+{
+	(void)r;
+	snprintf(out, TEXT_MAX, c->has_unix_owner ? "%d:%d" : "-", (int)c->unix_uid, (int)c->unix_gid);
 	return out;
 }
 
@@ -367,6 +376,8 @@ static const struct key {
 	{ OPTION_SERVER, "devconsole", show_devconsole, "0", "yes", "1", "no", "0", NULL },
 	{ OPTION_SERVER, "redirect_port", show_redirect_port, "-1", "80", "80", "0", "0",
 		"listen = 1 tls\n[tls]\nselfsigned = yes" },
+	{ OPTION_SERVER, "unix_mode", show_unix_mode, "0", "0660", "432", "777", "511", NULL },
+	{ OPTION_SERVER, "unix_owner", show_unix_owner, "-", "root", "0:-1", ":0", "-1:0", NULL },
 	{ OPTION_SERVER, "pid_file", show_pid_file, "-", "/run/a", "/run/a", "/run/b", "/run/b", NULL },
 	{ OPTION_TLS, "certificate", show_certificates, "", "/a", "/a", "b", "/etc/b", "" },
 	{ OPTION_TLS, "key", show_keys, "", "/a", "/a", "b", "/etc/b", "certificate = /c" },
@@ -963,6 +974,9 @@ static const struct {
 	{ GOOD "nice = -21\n", "w.ini:3: nice: \"-21\" is no number from -20 (first) to 19 (last)\n" },
 	{ GOOD "umask = 8\n", "w.ini:3: umask: \"8\" is no umask: write it in octal, such as 027\n" },
 	{ GOOD "umask = 1777\n", "w.ini:3: umask: \"1777\" is no umask: write it in octal, such as 027\n" },
+	{ GOOD "[server]\nunix_mode = rw\n", "w.ini:4: unix_mode: \"rw\" is no mode: write it in octal, such as 0660\n" },
+	{ GOOD "[server]\nunix_mode = 0444\n", "w.ini:4: unix_mode: 0444 lets nobody in: who connects must be allowed to write; "
+					       "0660 is for owner and group\n" },
 	{ GOOD "exit_close = 1006\n", "w.ini:3: exit_close: \"1006\" " CODE_HELP "\n" },
 	{ GOOD "exit_close = 5000\n", "w.ini:3: exit_close: \"5000\" " CODE_HELP "\n" },
 	{ GOOD "limit_nofile = 1k\n", "w.ini:3: limit_nofile: \"1k\" is no limit: write a number, or unlimited\n" },
@@ -1029,6 +1043,9 @@ static const struct {
 	{ "[/]\nexec = a \\\n", "w.ini:2: exec: a backslash at the end has nothing to escape, and lines do not continue\n" },
 	{ "[/]\nexec = ''\n", "w.ini:2: exec: the program has no name\n" },
 	{ GOOD "user = nobody-of-this-name\n", "w.ini:3: user: there is no user nobody-of-this-name\n" },
+	{ GOOD "[server]\nunix_owner = nobody-of-this-name\n", "w.ini:4: unix_owner: there is no user nobody-of-this-name\n" },
+	{ GOOD "[server]\nunix_owner = 0:nobody-of-this-name\n", "w.ini:4: unix_owner: there is no group nobody-of-this-name\n" },
+	{ GOOD "[server]\nunix_owner = :\n", "w.ini:4: unix_owner: there is no group \n" },
 	{ GOOD "group = nobody-of-this-name\n", "w.ini:3: group: there is no group nobody-of-this-name\n" },
 	/* the ladder */
 	{ GOOD "stop = KILL, INT 5s\n", "w.ini:3: stop: \"KILL\" comes last and waits for nothing\n" },

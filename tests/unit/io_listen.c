@@ -550,6 +550,32 @@ the_mode_is_the_one_that_was_asked_for(void **state)
 }
 
 static void
+the_owner_is_the_one_that_was_asked_for(void **state)
+{
+	char path[100];
+	struct stat st;
+	struct loop *loop = loop_new();
+	struct listener_options opt = {
+		.address = unix_address(file_in_directory("s", path)), .has_owner = true, .uid = 12345, .gid = 54321
+	};
+
+	(void)state;
+	struct listener *l = listener_open(loop, &opt, on_connection, NULL);
+	if (geteuid() == 0) {
+		assert_non_null(l);
+		assert_int_equal(lstat(path, &st), 0);
+		assert_int_equal(st.st_uid, 12345);
+		assert_int_equal(st.st_gid, 54321);
+		listener_close(l);
+	} else {
+		assert_null(l);
+		assert_int_equal(errno, EPERM);
+	}
+	assert_false(exists(path));
+	loop_free(loop);
+}
+
+static void
 an_abstract_socket_leaves_no_file(void **state)
 {
 	char name[100];
@@ -589,6 +615,7 @@ main(void)
 		cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),
 		cmocka_unit_test(a_file_that_another_put_in_our_place_is_not_removed),
 		cmocka_unit_test(the_mode_is_the_one_that_was_asked_for),
+		cmocka_unit_test(the_owner_is_the_one_that_was_asked_for),
 		cmocka_unit_test(an_abstract_socket_leaves_no_file),
 		cmocka_unit_test(a_directory_that_is_missing_is_said),
 	};
