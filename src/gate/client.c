@@ -512,6 +512,16 @@ open_console(struct client *c, const struct http_request *req)
 }
 
 static void
+refuse_plain_request(struct client *c)
+{
+	char what[NOTE_MAX];
+	snprintf(what, sizeof(what),
+		"this path speaks WebSocket: open it with %s:// from a script, or give the route a page (static = DIR)",
+		stream_tls(c->stream) != NULL ? "wss" : "ws");
+	refuse(c, 426, what);
+}
+
+static void
 open_page(struct client *c, const struct http_request *req, struct slice rest)
 {
 	bool devconsole = c->guest.config->devconsole;
@@ -520,8 +530,7 @@ open_page(struct client *c, const struct http_request *req, struct slice rest)
 		return;
 	}
 	if (c->route->static_dir == NULL) {
-		refuse(c, 426,
-			"this path speaks WebSocket: open it with ws:// from a script, or give the route a page (static = DIR)");
+		refuse_plain_request(c);
 		return;
 	}
 	c->keep_alive = req->keep_alive && !req->has_body && !worker_is_draining(c->guest.worker);

@@ -28,6 +28,7 @@ scenario('a path that is no WebSocket\'s business: 426 for a plain GET, 405 for 
 	assert.ok([400, 404, 426].includes(plain.status), `${plain.status}`);
 	if (plain.status === 426)
 		assert.match(plain.headers.upgrade, /websocket/i);
+	assert.match(plain.body, / ws:\/\/ /);
 	const post = await g.http(upgradeHead('/', {}, { method: 'POST' }));
 	isHonest(post, 405);
 	assert.match(post.headers.allow, /GET/);

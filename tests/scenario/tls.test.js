@@ -78,6 +78,10 @@ scenario('an echo over wss, with three clients', async (s) => {
 		o.connect(g.url());
 	}), 'a websocket client');
 	assert.deepEqual(other, ['hello, websocket', 1000]);
+
+	const plain = await g.get('/');
+	assert.equal(plain.status, 426);
+	assert.match(plain.body, / wss:\/\/ /, 'who opens it with ws:// would not get in');
 });
 
 scenario('a program is told of TLS', async (s) => {
