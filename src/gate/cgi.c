@@ -47,6 +47,7 @@ struct cgi {
 	uint64_t out_bytes;
 	uint64_t surplus;    /* bytes beyond its length */
 	uint64_t resumed_ms; /* when reading the client was last turned on */
+	uint64_t moved_ms;   /* when the program last wrote or read, or could again */
 	uint64_t looked_at;  /* stream->received + 1 when the client was found gone, but unread */
 	const char *note;
 	int status; /* sent; or, if the head was not, to be answered */
@@ -181,6 +182,7 @@ give(struct cgi *g, struct span bytes)
 {
 	struct piece piece = { MESSAGE_BINARY, true, true, bytes };
 	g->in_bytes += bytes.len;
+	g->moved_ms = loop_now_ms(g->stream->loop);
 	if (g->ended || bytes.len == 0)
 		return;
 	g->backend->ops->send(g->backend, &piece);
@@ -371,6 +373,7 @@ static void
 read_backend(struct cgi *g)
 {
 	struct piece piece;
+	g->moved_ms = loop_now_ms(g->stream->loop);
 	while (g->backend->ops->read(g->backend, &piece)) {
 		if (g->stopping)
 			continue;
@@ -387,6 +390,7 @@ static void
 begin(struct cgi *g)
 {
 	g->ready = true;
+	g->moved_ms = loop_now_ms(g->stream->loop);
 	if (g->stopping) {
 		g->backend->ops->discard(g->backend);
 		return;
@@ -416,6 +420,7 @@ cgi_backend(void *owner, enum backend_event event)
 		read_backend(g);
 		break;
 	case BACKEND_ROOM:
+		g->moved_ms = loop_now_ms(g->stream->loop);
 		break;
 	case BACKEND_ENDED:
 		backend_has_ended(g);
@@ -438,16 +443,25 @@ awaits_content(const struct cgi *g)
 	return g->ready && g->in_left > 0 && !g->pausing_client && !g->client_gone;
 }
 
+/* Is it the program's turn, and not the client's? */
+static bool
+awaits_program(const struct cgi *g)
+{
+	return g->ready && !g->ended && !g->stopping && !g->pausing_backend && !awaits_content(g) && g->route->cgi_timeout_ms != 0;
+}
+
 static void
 settle_interest(struct cgi *g)
 {
 	size_t mark = g->route->buffer;
 	size_t to_backend = g->ended ? 0 : g->backend->ops->queued(g->backend);
-	bool was_pausing = g->pausing_client;
+	bool was_pausing = g->pausing_client, was_pausing_backend = g->pausing_backend;
 	g->pausing_client = is_over_mark(to_backend, mark, g->pausing_client);
 	g->pausing_backend = !g->stopping && is_over_mark(stream_queued(g->stream), mark, g->pausing_backend);
 	if (was_pausing && !g->pausing_client)
 		g->resumed_ms = loop_now_ms(g->stream->loop);
+	if (was_pausing_backend && !g->pausing_backend)
+		g->moved_ms = loop_now_ms(g->stream->loop);
 	/* Also without content to come: so it is noticed when the client goes. */
 	stream_want_read(g->stream, g->ready && !g->client_gone && !g->pausing_client && !g->stuffed);
 	if (!g->ended)
@@ -479,6 +493,8 @@ settle_timer(struct cgi *g)
 		set_timer(g, LOOK_MS, false);
 	if (timeout != 0 && (stream_queued(g->stream) > 0 || awaits_content(g)))
 		set_timer(g, timeout, false);
+	if (awaits_program(g))
+		set_timer(g, g->route->cgi_timeout_ms, false);
 }
 
 static void
@@ -536,6 +552,17 @@ look_at_content(struct cgi *g, uint64_t now, uint64_t *next)
 }
 
 static void
+look_at_program(struct cgi *g, uint64_t now, uint64_t *next)
+{
+	char span[24];
+	if (!has_passed(g->moved_ms, g->route->cgi_timeout_ms, now, next))
+		return;
+	log_warn("route %s: %s: pid %d has been silent for %s and is stopped (cgi_timeout)", g->route->path, g->program,
+		(int)g->backend->pid, text_format_duration(g->route->cgi_timeout_ms, span));
+	stop(g, 504, g->head_sent ? "the program fell silent (cgi_timeout)" : "the program did not answer in time (cgi_timeout)");
+}
+
+static void
 on_timer(void *owner)
 {
 	struct cgi *g = owner;
@@ -544,6 +571,8 @@ on_timer(void *owner)
 		look_for_client(g, now, &next);
 	if (timeout != 0 && !g->stopping && awaits_content(g))
 		look_at_content(g, now, &next);
+	if (awaits_program(g))
+		look_at_program(g, now, &next);
 	if (timeout != 0 && stream_queued(g->stream) > 0 && has_passed(g->stream->sent_ms, timeout, now, &next))
 		client_is_gone(g, "the client took nothing for send_timeout");
 	set_timer(g, next - now, true);

@@ -8,8 +8,8 @@
  *
  * A client that goes (or ends its side: no browser does that and stays) has its program stopped by the
  * ladder (`stop`). It has gone, too, if it takes nothing, or sends nothing of the content that is
- * wanted, for send_timeout. The program itself may take its time: nothing but its own limits ends it
- * while the client waits.
+ * wanted, for send_timeout. A program that neither writes nor reads for cgi_timeout is stopped, too: 504,
+ * or, once its head is out, an end without the last chunk. The time that its client takes is not its own.
  *
  * Choices: a Location is passed on as it is, with 302 unless there is a Status, a local one too. No
  * words of the query become arguments (RFC 3875 4.4). Beyond its Content-Length nothing is sent; if it

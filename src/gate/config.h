@@ -58,6 +58,7 @@ struct route {
 	uint64_t ping_interval_ms, ping_timeout_ms;   /* 0: off */
 	uint64_t idle_timeout_ms, max_session_ms;     /* 0: off */
 	uint64_t send_timeout_ms;
+	uint64_t cgi_timeout_ms;            /* 0: off */
 	size_t buffer;                      /* high-water mark per direction, bytes */
 	unsigned max_connections;           /* 0: no ceiling of its own */
 	unsigned max_children;              /* 0: no ceiling */

@@ -275,7 +275,7 @@ kinds_of(const struct section *section)
 		kinds |= OPTION_FOR_MESSAGES | (is_socket ? OPTION_FOR_SOCKET : OPTION_FOR_PROGRAM);
 	}
 	if (draft_find(section, options_find_key(OPTION_ROUTE, slice_of("cgi"))) != NULL)
-		kinds |= OPTION_FOR_PROGRAM;
+		kinds |= OPTION_FOR_PROGRAM | OPTION_FOR_CGI;
 	if (draft_find(section, options_find_key(OPTION_ROUTE, slice_of("static"))) != NULL)
 		kinds |= OPTION_FOR_PAGES;
 	return kinds;
@@ -288,13 +288,15 @@ what_it_lacks(unsigned needed)
 		return "the route has no backend (exec, shell, dir, tcp, unix)";
 	if (needed & OPTION_FOR_PROGRAM)
 		return "the route starts no program (exec, shell, dir, cgi)";
+	if (needed & OPTION_FOR_CGI)
+		return "no program of the route answers ordinary requests (cgi)";
 	return needed & OPTION_FOR_SOCKET ? "the route leads to no service (tcp, unix)" : "the route has no pages (static)";
 }
 
 static void
 judge_route(struct draft *d, const struct section *section)
 {
-	unsigned any = OPTION_FOR_MESSAGES | OPTION_FOR_PROGRAM | OPTION_FOR_SOCKET | OPTION_FOR_PAGES;
+	unsigned any = OPTION_FOR_MESSAGES | OPTION_FOR_PROGRAM | OPTION_FOR_SOCKET | OPTION_FOR_PAGES | OPTION_FOR_CGI;
 	unsigned kinds = kinds_of(section) | (strcmp(section->path, "/") == 0 ? kinds_of(&d->command) : 0);
 	struct place place = { .line = section->line };
 	if (kinds == 0)

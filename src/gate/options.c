@@ -248,6 +248,9 @@ const struct option options[] = {
 	{ .name = "send_timeout", .scope = OPTION_ROUTE, DURATION(route, send_timeout_ms, 0),
 	  .standard = "60s", .help = "A client that takes nothing for so long, while something waits for it, is cut off; so is one that "
 		  "sends nothing of a body that a CGI program waits for (408). 0: never." },
+	{ .name = "cgi_timeout", .scope = OPTION_ROUTE, .flags = OPTION_FOR_CGI, DURATION(route, cgi_timeout_ms, 0),
+	  .standard = "60s", .help = "A CGI program that writes nothing for so long, and reads nothing, is stopped: before the head of its "
+		  "answer the client is answered 504, behind it the connection ends. It has all the time that its client takes. 0: never." },
 	{ .name = "connect_timeout", .scope = OPTION_ROUTE, .flags = OPTION_FOR_SOCKET, DURATION(route, backend.connect_timeout_ms, 0),
 	  .standard = "10s", .help = "A service that has not accepted within this time is given up, and the client answered 504. 0: as "
 		  "long as the system takes." },

@@ -42,6 +42,7 @@ enum {
 	OPTION_FOR_PROGRAM = 1 << 8,  /* exec, shell, dir or cgi */
 	OPTION_FOR_SOCKET = 1 << 9,   /* tcp or unix */
 	OPTION_FOR_PAGES = 1 << 10,   /* static */
+	OPTION_FOR_CGI = 1 << 11,     /* cgi */
 };
 
 /* What the command line's own options do. */

@@ -380,6 +380,57 @@ scenario('send_timeout: content that does not come is 408, an answer that is not
 	await g.childless();
 }, { skip: NOT_WRAPPED });
 
+scenario('cgi_timeout: a program that does not answer is 504, one that falls silent is cut', async (s) => {
+	const g = await gateOf(s, {
+		mute: '#!/bin/sh\nexec sleep 1000\n',
+		stubborn: '#!/bin/sh\ntrap "" INT TERM\nwhile :; do sleep 1000; done\n',
+		deaf: '#!/bin/sh\nexec sleep 1000\n',
+		begun: say('Content-Ty', 'sleep 1000'),
+		half: say(TEXT, 'echo half; sleep 1000'),
+	}, 'cgi_timeout = 1s\ndrain_timeout = 500ms\nbuffer = 4k\n');
+	const base = g.fds();
+	const deaf = post(g, '/deaf', bytes.raw(MB));
+	await Promise.all(['mute', 'stubborn', 'begun'].map(async (name) => {
+		const answer = await g.get(`/${name}`);
+		assert.deepEqual([answer.status, answer.body], [504, 'the program did not answer in time (cgi_timeout)\n'], name);
+		await g.line(new RegExp(`/${name}: pid \\d+ has been silent for 1s and is stopped \\(cgi_timeout\\)`));
+	}));
+	assert.equal((await deaf).status, 504);
+	const w = g.wire();
+	await w.connected;
+	await w.write('GET /half HTTP/1.1\r\nHost: x\r\n\r\n');
+	assert.equal((await readHead(w)).status, 200);
+	assert.equal(await rest(w), '5\r\nhalf\n\r\n', 'no last chunk: so the client sees that it is not whole');
+	await g.line(/target=\/half .*note="the program fell silent \(cgi_timeout\)"/);
+	await g.childless();
+	await g.settled(base);
+}, { skip: NOT_WRAPPED });
+
+scenario('cgi_timeout: neither work that shows nor the time of the client counts', async (s) => {
+	const g = await gateOf(s, {
+		echo,
+		steady: say(TEXT, 'for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; done'),
+		zeros: say('Content-Type: text/plain\\nContent-Length: 50000000\\n\\n', 'exec head -c 50000000 /dev/zero'),
+	}, 'cgi_timeout = 2s\n');
+	const slow = g.wire();
+	await slow.connected;
+	await slow.write('GET /zeros HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+	const up = g.wire();
+	await up.connected;
+	await up.write('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n');
+	const steady = g.get('/steady');
+	for (const c of 'hello') {
+		await pause(500);
+		await up.write(c);
+	}
+	const answer = await readHead(up);
+	assert.deepEqual([answer.status, (await readBody(up, answer)).toString()], [200, 'hello']);
+	assert.equal((await steady).body, '1\n2\n3\n4\n5\n6\n');
+	const zeros = await readHead(slow);
+	assert.equal((await within(20000, readBody(slow, zeros), 'the whole body')).length, 50000000);
+	assert.ok(!/cgi_timeout/.test(g.log));
+}, { skip: NOT_WRAPPED });
+
 scenario('no program: 404; a folder or file that is none, or lies outside: 404, too', async (s) => {
 	const g = await gateOf(s, { 'sub/x': echo, plain: 'text', '.hidden': echo });
 	g.write('secret', say(TEXT, 'echo SECRET'));

@@ -254,6 +254,7 @@ SHOW_NUMBER(ping_timeout, r->ping_timeout_ms)
 SHOW_NUMBER(idle_timeout, r->idle_timeout_ms)
 SHOW_NUMBER(max_session, r->max_session_ms)
 SHOW_NUMBER(send_timeout, r->send_timeout_ms)
+SHOW_NUMBER(cgi_timeout, r->cgi_timeout_ms)
 SHOW_NUMBER(connect_timeout, r->backend.connect_timeout_ms)
 SHOW_NUMBER(drain_timeout, r->backend.drain_timeout_ms)
 SHOW_NUMBER(max_connections, r->max_connections)
@@ -415,6 +416,7 @@ static const struct key {
 	{ OPTION_ROUTE, "idle_timeout", show_idle_timeout, "0", "1s", "1000", "2s", "2000", NULL },
 	{ OPTION_ROUTE, "max_session", show_max_session, "0", "1d", "86400000", "2s", "2000", NULL },
 	{ OPTION_ROUTE, "send_timeout", show_send_timeout, "60000", "0", "0", "2s", "2000", NULL },
+	{ OPTION_ROUTE, "cgi_timeout", show_cgi_timeout, "60000", "0", "0", "2s", "2000", "cgi = /" },
 	{ OPTION_ROUTE, "connect_timeout", show_connect_timeout, "10000", "1s", "1000", "2s", "2000", "tcp = h:1" },
 	{ OPTION_ROUTE, "drain_timeout", show_drain_timeout, "5000", "1s", "1000", "2s", "2000", NULL },
 	{ OPTION_ROUTE, "max_connections", show_max_connections, "0", "1", "1", "2", "2", NULL },
@@ -945,6 +947,8 @@ static const struct {
 	{ GOOD "[/b]\ntcp = a:1\nenv = A=1\nnice = 5\n",
 		"w.ini:5: env would have no effect: the route starts no program (exec, shell, dir, cgi)\n"
 		"w.ini:6: nice would have no effect: the route starts no program (exec, shell, dir, cgi)\n" },
+	{ GOOD "cgi_timeout = 1s\n",
+		"w.ini:3: cgi_timeout would have no effect: no program of the route answers ordinary requests (cgi)\n" },
 	{ GOOD "connect_timeout = 1s\n",
 		"w.ini:3: connect_timeout would have no effect: the route leads to no service (tcp, unix)\n" },
 	{ GOOD "dir = bin\n", "w.ini:3: dir: the route has exec already, on line 2, and it can have but one\n" },
