@@ -4,13 +4,15 @@
  * Events come up through one callback; calls go down through a table. None of the functions of the
  * table calls the owner. All on one loop.
  *
- *	open ── READY ──┬─ DATA, ROOM ... ── ENDED ── free
- *	   └─ REFUSED ──┴───────────────────────────── free
+ *	open ── READY ── DATA, ROOM ... ────┬────────────────────── ENDED ── free
+ *	   │                                └─ SAID_ALL, ROOM ... ────┘       │
+ *	   └─ REFUSED ────────────────────────────────────────────────────────┘
  *
  * READY comes once the program runs or the service has accepted: only then is the upgrade answered.
  * ENDED comes exactly once after READY, when all output has been handed on (or discarded) and, for
  * a program, when it and its output have both ended. After REFUSED or ENDED nothing comes; the owner
- * calls free.
+ * calls free. SAID_ALL comes from a service that has ended its side, and may listen on: end_code and
+ * reason say with what it ends, no DATA follows, and ENDED comes when it breaks, or after finish().
  */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
@@ -120,7 +122,7 @@ struct backend_request {
 	uint64_t content_length;
 };
 
-enum backend_event { BACKEND_READY, BACKEND_REFUSED, BACKEND_DATA, BACKEND_ROOM, BACKEND_ENDED };
+enum backend_event { BACKEND_READY, BACKEND_REFUSED, BACKEND_DATA, BACKEND_ROOM, BACKEND_SAID_ALL, BACKEND_ENDED };
 typedef void backend_fn(void *owner, enum backend_event event);
 
 enum { BACKEND_REASON_MAX = 64 };
@@ -134,7 +136,7 @@ struct backend {
 	void *owner;
 	pid_t pid;                      /* 0 if it is no program */
 	int status;                     /* after BACKEND_ENDED of a program: as waitpid(2) gives it */
-	uint16_t end_code;              /* after BACKEND_ENDED: close code for the client ... */
+	uint16_t end_code;              /* after BACKEND_SAID_ALL or BACKEND_ENDED: close code for the client ... */
 	uint16_t refusal;               /* after BACKEND_REFUSED: the HTTP status */
 	char reason[BACKEND_REASON_MAX]; /* ... and why ("exit 3"); or why it was refused, for the log */
 };

@@ -1,7 +1,7 @@
 /*
- * A service ends when it closes, or when the client has and it has nothing more to say. A FIN of its
- * own ends the backend too, for a WebSocket cannot be half closed from the server's side; but what
- * the client had already sent is delivered first.
+ * A service ends when the client has and it has nothing more to say. Its own FIN says that it has said
+ * all: it may listen on, and is given what the client sends until that says goodbye. If it has closed
+ * altogether, the first bytes for it are answered by a reset, and that is the end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,10 +16,13 @@ enum {
 	TARGET_MAX = 300,
 };
 
+static const char CLOSED[] = "backend closed";
+
 struct service {
 	struct pipe pipe;
 	struct dial *dial; /* NULL once it has answered */
 	uint64_t drained_ms;
+	bool said_all;
 };
 
 static struct service *
@@ -37,7 +40,7 @@ end(struct pipe *p)
 	int error = stream_errno(&p->stream);
 	/* EPIPE: it had closed before all was written to it, and what it said before that has been read. */
 	if (error == 0 || error == EPIPE) {
-		pipe_end(p, 1000, "backend closed");
+		pipe_end(p, 1000, CLOSED);
 	} else if (error == ECONNRESET) {
 		pipe_end(p, 1011, "backend connection reset");
 	} else {
@@ -47,23 +50,43 @@ end(struct pipe *p)
 }
 
 static void
+end_if_over(struct pipe *p)
+{
+	if (p->over && p->drained && !p->ended)
+		end(p);
+}
+
+static void
 service_finish(struct backend *b)
 {
 	struct pipe *p = pipe_of(b);
 	pipe_finish(p);
 	if (p->finishing && !p->ended)
 		stream_finish(&p->stream);
+	end_if_over(p);
+}
+
+static void
+say_all(struct service *q)
+{
+	struct backend *b = &q->pipe.backend;
+	if (q->said_all)
+		return;
+	q->said_all = true;
+	b->end_code = 1000;
+	snprintf(b->reason, sizeof(b->reason), "%s", CLOSED);
+	b->fn(b->owner, BACKEND_SAID_ALL);
 }
 
 static void
 service_settle(struct pipe *p)
 {
-	if (!p->over)
-		return;
-	if (!p->finishing)
+	if (!p->over || p->finishing)
+		end_if_over(p);
+	else if (stream_errno(&p->stream) == 0)
+		say_all(service_of(p));
+	else
 		service_finish(&p->backend);
-	if (p->drained)
-		end(p);
 }
 
 static uint64_t

@@ -419,6 +419,8 @@ cgi_backend(void *owner, enum backend_event event)
 	case BACKEND_DATA:
 		read_backend(g);
 		break;
+	case BACKEND_SAID_ALL:
+		break; /* of services alone */
 	case BACKEND_ROOM:
 		g->moved_ms = loop_now_ms(g->stream->loop);
 		break;

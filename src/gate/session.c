@@ -6,7 +6,8 @@
  *	           client's Close, or client gone            backend ended
  *	  RELAY ───────────────────────────────► FINISHING ────────────────► our Close is sent
  *	    │            backend_finish()                                        │
- *	    ├──── backend ended ─────────────────────────────────────────────────┤
+ *	    ├──── backend ended, or has said all: it is given what the client ───┤
+ *	    │     sends before its Close                                         │
  *	    └──── protocol error: our Close at once, output dropped, finish ─────┤
  *	                                                                         ▼
  *	                         the client's Close has come, or its time is up: TCP closes
@@ -51,6 +52,7 @@ struct session {
 	struct ws ws;
 	uint16_t close_code; /* of the Close that decides: the client's, or ours */
 	bool finishing : 1;  /* the backend was told that no more comes */
+	bool said_all : 1;   /* the backend: our Close is due, though it may still listen */
 	bool backend_ended : 1;
 	bool dropping : 1; /* the backend's output interests nobody any more */
 	bool close_sent : 1;
@@ -379,6 +381,9 @@ session_backend(void *owner, enum backend_event event)
 		break;
 	case BACKEND_ENDED:
 		s->backend_ended = s->finishing = true;
+		/* fall through */
+	case BACKEND_SAID_ALL:
+		s->said_all = true;
 		blame(s, "backend", s->backend->end_code, s->backend->reason, strlen(s->backend->reason));
 		break;
 	case BACKEND_READY:
@@ -439,7 +444,7 @@ session_settle(struct session *s)
 	if (s->over)
 		return;
 	send_waiting_pong(s);
-	if (s->backend_ended && !s->close_sent && !s->client_gone && !s->dropping)
+	if (s->said_all && !s->close_sent && !s->client_gone && !s->dropping)
 		send_close(s);
 	if (is_over(s)) {
 		session_free(s);
@@ -529,7 +534,7 @@ static void
 session_tick(struct session *s)
 {
 	uint64_t now = loop_now_ms(s->stream->loop), next = now + NEVER_MS;
-	if (!s->finishing)
+	if (!s->finishing && !s->close_sent)
 		tick_open(s, now, &next);
 	if (!s->client_gone && stream_queued(s->stream) > 0 &&
 		has_passed(s->stream->sent_ms, s->route->send_timeout_ms, now, &next))

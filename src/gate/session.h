@@ -3,7 +3,8 @@
  *
  * What it promises (SPEC: no lost byte, truthful closes, bounded):
  *  - all that the backend wrote before it ended is sent, then the Close frame, then TCP closes;
- *  - all that the client sent before its Close is given to the backend before its EOF;
+ *  - all that the client sent before its Close is given to the backend before its EOF, also to a service
+ *    that has ended its own side first, for as long as our Close may go unanswered;
  *  - every ending has a Close frame with a code and a reason;
  *  - each direction holds at most its high-water mark (`buffer`) and what one read made of it.
  *

@@ -2,7 +2,7 @@
 /* All that a client sent before its Close frame reaches the backend, and then its EOF. */
 
 const assert = require('node:assert/strict');
-const { scenario, until } = require('./lib/wsgate');
+const { scenario, until, within } = require('./lib/wsgate');
 const { service, sink } = require('./lib/services');
 const { frame, TEXT, BINARY, CLOSE } = require('./lib/raw');
 const bytes = require('./lib/bytes');
@@ -128,4 +128,64 @@ scenario('the service ends its direction first: what the client had sent still a
 	assert.equal((await c.leave()).code, 1000);
 	await whole;
 	assert.equal(Buffer.concat(got).toString(), 'early words');
+});
+
+/* Says goodbye at once and listens on. */
+async function halfClosed(s) {
+	const hash = bytes.createHash('sha1');
+	const got = { bytes: 0 };
+	let ended;
+	got.whole = new Promise((resolve) => { ended = resolve; });
+	const svc = await service(s, (socket) => {
+		socket.end('I have said all');
+		socket.on('data', (d) => { hash.update(d); got.bytes += d.length; });
+		socket.on('end', () => { got.sha1 = hash.digest('hex'); ended(); });
+	});
+	return { ...svc, got };
+}
+
+scenario('the service ends its direction first: what the client sends before its own Close still arrives', async (s) => {
+	const { port, got } = await halfClosed(s);
+	const g = await s.gate([`--tcp=127.0.0.1:${port}`]);
+	const data = bytes.raw(8 * bytes.MiB, 7);
+	const c = await g.open('/');
+	assert.equal((await c.next()).data.toString(), 'I have said all');
+	assert.equal(await c.next(), null);
+	assert.deepEqual(c.closed, { code: 1000, reason: 'backend closed' });
+	await sendAndClose(c, data, BINARY);
+	assert.equal((await c.leave({ ms: 60000 })).code, 1000);
+	await got.whole;
+	assert.deepEqual([got.bytes, got.sha1], [data.length, bytes.sha1(data)]);
+	await g.line(/close=1000 by=backend reason="backend closed" .*in_bytes=8388608 /);
+});
+
+scenario('the same with a client that never says goodbye: its time is up in the end', async (s) => {
+	const { port, got } = await halfClosed(s);
+	const g = await s.gate([`--tcp=127.0.0.1:${port}`, '--ping-interval=1s']);
+	const c = await g.open('/');
+	assert.equal((await c.next()).data.toString(), 'I have said all');
+	assert.equal(await c.next(), null);
+	await c.binary('early');
+	await c.binary(' and late');
+	await within(20000, got.whole, 'end at the service');
+	assert.equal(got.sha1, bytes.sha1('early and late'));
+	await within(20000, (async () => { while (await c.wire.fill()); })(), 'end of the connection');
+	assert.equal(c.wire.have, 0, 'not even a ping comes behind the Close');
+});
+
+scenario('a service that has closed altogether spoils no goodbye, whatever the client still sends', async (s) => {
+	const { port } = await service(s, (socket) => socket.end('bye', () => socket.destroy()));
+	const g = await s.gate([`--tcp=127.0.0.1:${port}`]);
+	const base = g.fds();
+	for (let i = 0; i < 5; i++) {
+		const c = await g.open('/');
+		assert.equal((await c.next()).data.toString(), 'bye');
+		assert.equal(await c.next(), null);
+		for (let n = 0; n < 10; n++)
+			await c.binary(bytes.raw(10000 * i, n));
+		assert.deepEqual(await c.leave(), { code: 1000, reason: 'backend closed' });
+		assert.equal(c.wire.error, null);
+	}
+	await g.settled(base);
+	assert.ok(!/close=1011/.test(g.log));
 });

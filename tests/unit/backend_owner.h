@@ -37,7 +37,8 @@ struct owner {
 	uint64_t pause_ms; /* after each DATA, if not 0 */
 	bool hold;         /* do not read at READY */
 	bool free_at_data; /* frees the backend in the midst of it */
-	bool ready, refused, ended, impatient;
+	bool talks_on;     /* does not finish when the backend has said all */
+	bool ready, refused, said_all, ended, impatient;
 };
 
 static uint64_t
@@ -105,6 +106,12 @@ owner_event(void *owner, enum backend_event event)
 		break;
 	case BACKEND_ROOM:
 		o->rooms++;
+		break;
+	case BACKEND_SAID_ALL:
+		assert_false(o->said_all);
+		o->said_all = true;
+		if (!o->talks_on)
+			o->backend->ops->finish(o->backend);
 		break;
 	case BACKEND_ENDED:
 		o->ended = true;

@@ -380,6 +380,56 @@ a_service_that_says_goodbye_first_still_gets_what_was_under_way(void **state)
 }
 
 static void
+a_service_that_has_said_all_is_given_what_the_client_still_says(void **state)
+{
+	struct owner o;
+	struct service s;
+	(void)state;
+	dialler_init(&o, service_listen_tcp(&s, 5));
+	o.talks_on = true;
+	service_start(&s, talk_say_goodbye_and_listen_on);
+	owner_open(&o);
+	OWNER_WAIT(&o, o.said_all);
+	assert_int_equal(o.backend->end_code, 1000);
+	assert_string_equal(o.backend->reason, "backend closed");
+	owner_send(&o, much, MUCH);
+	owner_idle(&o, 20);
+	assert_false(o.ended);
+	owner_send(&o, much, MUCH);
+	o.backend->ops->finish(o.backend);
+	assert_ended(&o, 1000, "backend closed");
+	assert_int_equal(o.backend->ops->untaken(o.backend), 0);
+	owner_free_backend(&o);
+	service_clear(&s);
+	assert_int_equal(counted, 2 * MUCH);
+	dialler_clear(&o);
+}
+
+/* And the one that has gone altogether is found out by the first bytes for it. */
+static void
+a_service_that_has_closed_ends_when_the_client_says_more(void **state)
+{
+	struct owner o;
+	struct service s;
+	(void)state;
+	dialler_init(&o, service_listen_tcp(&s, 5));
+	o.talks_on = true;
+	service_start(&s, talk_echo_once);
+	owner_open(&o);
+	OWNER_WAIT(&o, o.ready);
+	owner_send(&o, "hello", 5);
+	OWNER_WAIT(&o, o.said_all);
+	assert_string_equal(owner_text(&o), "hello\n");
+	for (int i = 0; !o.ended && i < 1000; i++) {
+		owner_send(&o, "more", 4);
+		owner_idle(&o, 5);
+	}
+	assert_true(o.ended);
+	assert_true(o.backend->ops->untaken(o.backend) > 0);
+	clear_both(&o, &s);
+}
+
+static void
 a_service_that_does_not_close_is_left_after_a_moment_of_silence(void **state)
 {
 	struct owner o;
@@ -553,6 +603,8 @@ main(void)
 		cmocka_unit_test(much_arrives_whole_though_the_client_is_slow_and_the_service_has_closed),
 		cmocka_unit_test(all_that_the_client_sent_arrives_before_its_end_and_the_answer_comes_back),
 		cmocka_unit_test(a_service_that_says_goodbye_first_still_gets_what_was_under_way),
+		cmocka_unit_test(a_service_that_has_said_all_is_given_what_the_client_still_says),
+		cmocka_unit_test(a_service_that_has_closed_ends_when_the_client_says_more),
 		cmocka_unit_test(a_service_that_does_not_close_is_left_after_a_moment_of_silence),
 		cmocka_unit_test(a_service_that_talks_for_ever_is_left_after_the_drain_timeout),
 		cmocka_unit_test(a_service_that_never_reads_is_given_up_and_what_it_left_is_counted),
