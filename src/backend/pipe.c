@@ -377,14 +377,6 @@ pipe_finish(struct pipe *p)
 	drain(p);
 }
 
-void
-pipe_stop_draining(struct pipe *p)
-{
-	p->drained = true;
-	count_undelivered(p);
-	loop_timer_stop(&p->timer);
-}
-
 uint64_t
 pipe_untaken(const struct backend *b)
 {

@@ -78,9 +78,6 @@ void pipe_refuse(struct pipe *p, uint16_t status, const char *act, const char *n
 /* Begins to drain; then comes kind->drained(). */
 void pipe_finish(struct pipe *p);
 
-/* The draining ends as it is, without kind->drained(): nobody is left who could take anything. */
-void pipe_stop_draining(struct pipe *p);
-
 /* Ends the output though the other side still holds it open: what has come is handed on, and then it is over. */
 void pipe_cut(struct pipe *p);
 

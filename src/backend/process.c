@@ -2,7 +2,8 @@
  * A program ends twice: its pid, and its stdout, which its children may hold open after it. Only both
  * together, in either order, make the end, so that no byte of it is lost and none of it is left.
  *
- *	finish() ── drained ── the ladder: close stdin, wait, signal the group, wait ... SIGKILL
+ *	finish() ── drained ── the ladder: close stdin, wait, signal the group, wait ... SIGKILL. It goes
+ *	                       on though the pid has ended, until the output has: the group is what is stopped
  *	pid ended ── its heirs may write on; silent for drain_timeout (or after finish(): that long) ── cut
  *	both ── ENDED; what is left of the group gets SIGTERM now and SIGKILL a moment later (struct stray)
  */
@@ -36,6 +37,7 @@ struct process {
 	struct stderr_log *complaints; /* or NULL */
 	uint64_t gone_ms;              /* when the pid ended */
 	uint8_t step;                  /* the next of the ladder */
+	bool killed;                   /* it has come to its end */
 	bool gone;
 };
 
@@ -182,6 +184,20 @@ process_settle(struct pipe *p)
 	pipe_end(p, b->status == 0 ? 1000 : b->opt->exit_close, reason);
 }
 
+/* --- heirs that hold the output open ------------------------------------------------------------ */
+
+/* A client that stays may wait for as long as they write; one that has said goodbye, only for so long. */
+static void
+wait_for_heirs(struct process *q)
+{
+	struct pipe *p = &q->pipe;
+	uint64_t since_ms = p->finishing ? p->finish_ms : pipe_silent_since(p, q->gone_ms);
+	if (since_ms < q->gone_ms)
+		since_ms = q->gone_ms;
+	if (!p->over && pipe_has_waited(p, since_ms, p->backend.opt->drain_timeout_ms))
+		pipe_cut(p);
+}
+
 /* --- the ladder --------------------------------------------------------------------------------- */
 
 static void
@@ -204,13 +220,16 @@ ladder_closes_stdin(const struct backend_options *opt)
 static void
 take_step(struct process *q, int signo)
 {
+	const struct backend *b = &q->pipe.backend;
 	if (signo == 0)
 		stream_finish(&q->pipe.stream);
+	else if (q->gone)
+		signal_heirs(b->pid, signo);
 	else
-		signal_program(&q->pipe.backend, signo);
+		signal_program(b, signo);
 }
 
-/* After SIGKILL there is nothing to wait for but the pidfd. */
+/* After SIGKILL there is nothing to wait for but the pidfd, and who holds the output though he has left the group. */
 static void
 climb(struct process *q)
 {
@@ -223,40 +242,21 @@ climb(struct process *q)
 			return;
 		}
 	}
-	signal_program(&q->pipe.backend, SIGKILL);
+	take_step(q, SIGKILL);
+	q->killed = true;
+	if (q->gone)
+		wait_for_heirs(q);
 }
 
 static void
 process_drained(struct pipe *p)
 {
-	if (process_of(p)->gone)
-		return; /* its number is no longer ours to signal */
 	if (!ladder_closes_stdin(p->backend.opt))
 		stream_finish(&p->stream);
 	climb(process_of(p));
 }
 
-/* --- the time between the pid's end and the output's -------------------------------------------- */
-
-/* Nobody is signalled any more, and whoever still reads the program's stdin gets what is queued, and EOF. */
-static void
-leave_to_heirs(struct pipe *p)
-{
-	pipe_stop_draining(p);
-	stream_finish(&p->stream);
-}
-
-/* A client that stays may wait for as long as they write; one that has said goodbye, only for so long. */
-static void
-wait_for_heirs(struct process *q)
-{
-	struct pipe *p = &q->pipe;
-	uint64_t since_ms = p->finishing ? p->finish_ms : pipe_silent_since(p, q->gone_ms);
-	if (since_ms < q->gone_ms)
-		since_ms = q->gone_ms;
-	if (!p->over && pipe_has_waited(p, since_ms, p->backend.opt->drain_timeout_ms))
-		pipe_cut(p);
-}
+/* --- events ------------------------------------------------------------------------------------- */
 
 static void
 on_child(void *owner, int status)
@@ -266,10 +266,8 @@ on_child(void *owner, int status)
 	q->gone = true;
 	q->gone_ms = loop_now_ms(p->backend.loop);
 	p->backend.status = status;
-	loop_timer_stop(&p->timer);
-	if (p->finishing)
-		leave_to_heirs(p);
-	wait_for_heirs(q);
+	if (!p->finishing || q->killed)
+		wait_for_heirs(q);
 	process_settle(p);
 }
 
@@ -277,10 +275,10 @@ static void
 process_tick(struct pipe *p)
 {
 	struct process *q = process_of(p);
-	if (q->gone)
-		wait_for_heirs(q);
-	else
+	if (p->drained && !q->killed)
 		climb(q);
+	else
+		wait_for_heirs(q);
 }
 
 static const struct pipe_kind process_kind = { process_drained, process_settle, process_tick };
@@ -486,13 +484,7 @@ process_open(struct loop *loop, const struct backend_options *opt, const struct 
 static void
 process_finish(struct backend *b)
 {
-	struct pipe *p = pipe_of(b);
-	struct process *q = process_of(p);
-	pipe_finish(p);
-	if (q->gone && !p->ended) {
-		leave_to_heirs(p);
-		wait_for_heirs(q);
-	}
+	pipe_finish(pipe_of(b));
 }
 
 static void

@@ -91,6 +91,38 @@ scenario('a grandchild that outlives its parent goes with the connection', async
 	await until(5000, () => g.family().length === 0, () => `nobody is left: ${JSON.stringify(g.family())}`);
 });
 
+/* It holds the program's output, and ignores all that can be ignored. */
+const heir = '(trap "" INT TERM HUP; while :; do sleep 1000; done) &';
+
+for (const [what, leader] of [
+	['at SIGINT', 'exec sleep 1000'],
+	['at its EOF', 'exec cat >/dev/null'],
+	['long before', 'exit 0'],
+])
+	scenario(`a program that ends ${what} leaves its grandchild to the rest of the ladder`, async (s) => {
+		const g = await s.gate({ files: { 'lead.sh': `#!/bin/sh\n${heir}\necho ready\n${leader}\n` }, ini: '[/]\nexec = ./lead.sh\ndrain_timeout = 1h\n' });
+		const c = await g.open('/');
+		assert.equal(await c.nextText(), 'ready');
+		if (leader === 'exit 0')
+			await until(5000, () => g.children().length === 0, 'the program has ended');
+		assert.ok(g.family().length > 0);
+		const started = Date.now();
+		await c.close(1000);
+		assert.equal((await c.leave()).code, 1000);
+		await g.childless();
+		s.say(`all gone after ${Date.now() - started} ms (850 are the ladder's)`);
+	});
+
+scenario('one that has left the group holds the output no longer than drain_timeout', async (s) => {
+	const g = await s.gate({ files: { 'lead.sh': '#!/bin/sh\nsetsid sleep 1000 &\necho ready $!\nexec sleep 1000\n' }, ini: '[/]\nexec = ./lead.sh\ndrain_timeout = 2s\n' });
+	const c = await g.open('/');
+	const pid = Number((await c.nextText()).split(' ')[1]);
+	await c.close(1000);
+	assert.equal((await c.leave()).code, 1000);
+	assert.ok(isAlive(pid), 'it is nobody\'s to stop');
+	process.kill(pid, 'SIGKILL');
+});
+
 scenario('SIGKILL of wsgate takes the programs along', async (s) => {
 	const g = await s.gate({ files: { 'stubborn.sh': '#!/bin/sh\ntrap "" INT TERM HUP PIPE\necho ready\nwhile :; do read -r x || sleep 0.2; done\n' }, ini: '[/]\nexec = ./stubborn.sh\n' });
 	const clients = await Promise.all(Array.from({ length: 5 }, () => g.open('/')));
