@@ -212,6 +212,13 @@ valgrind:
 	+$(MAKE) OUT=$(OUT) WRAP='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,possible' SLOW=$(or $(SLOW),15) scenario
 export SLOW WRAP FULL TSAN_OPTIONS
 
+# Which lines the unit tests and the scenarios run; needs gcovr. proto is to stay whole.
+coverage:
+	+$(MAKE) OUT=build-coverage WSGATE=build-coverage/wsgate LTO= CFLAGS='-Og -g --coverage' SLOW=$(or $(SLOW),2) unit scenario
+	gcovr --root . --object-directory build-coverage --filter src/ --exclude-unreachable-branches --print-summary \
+		--txt build-coverage/coverage.txt --html-details build-coverage/coverage.html build-coverage/src
+	@cat build-coverage/coverage.txt
+
 demo: all
 	./$(WSGATE) --config=examples/demo.ini
 
@@ -226,4 +233,4 @@ clean:
 	rm -rf build build-* wsgate
 
 .SECONDARY:
-.PHONY: all clients-real unit fuzz fuzzers clients scenario browser bench rooms headers format lint man documents check asan tsan valgrind demo install clean
+.PHONY: all clients-real unit fuzz fuzzers clients scenario browser bench rooms headers format lint man documents check asan tsan valgrind coverage demo install clean

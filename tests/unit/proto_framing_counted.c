@@ -72,6 +72,23 @@ the_backend_may_send_a_pong(void **state)
 	EXPECT(as_message, "p\0\0\0\0p\0\0\0\3\xff\0\nt\0\0\0\1x", "P()P(<ff><00><0a>)T(x)");
 }
 
+/* Its four bytes of length hold no more. The payload is never looked at. */
+static void
+a_client_message_of_4_gib_is_too_big(void **state)
+{
+	static struct gather out;
+	unsigned char some[1];
+	struct piece piece = { .kind = MESSAGE_BINARY, .bytes = { some, (size_t)UINT32_MAX + 1 }, .first = true, .last = true };
+	struct run r;
+
+	(void)state;
+	run_begin(&r, &as_message);
+	assert_int_equal(framing_message.write(&r.f, &piece, &out), 1009);
+	assert_string_equal(r.f.fault, "longer than the backend can be told");
+	assert_true(gather_is_empty(&out));
+	run_clear(&r);
+}
+
 static void
 a_control_message_may_be_longer_than_the_input(void **state)
 {
@@ -557,6 +574,7 @@ main(void)
 		cmocka_unit_test(types_and_boundaries_reach_the_client),
 		cmocka_unit_test(the_backend_chooses_its_close),
 		cmocka_unit_test(the_backend_may_send_a_pong),
+		cmocka_unit_test(a_client_message_of_4_gib_is_too_big),
 		cmocka_unit_test(a_control_message_may_be_longer_than_the_input),
 		cmocka_unit_test(text_that_is_none_is_dealt_with_as_the_route_says),
 		cmocka_unit_test(the_route_may_overrule_the_type),

@@ -1,0 +1,132 @@
+/*
+ * proto: when memory is out, the peer is told so by a close code; nothing is lost track of.
+ *
+ * All that proto ever asks memory for goes through malloc(), which is ours here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "proto/framing.h"
+#include "proto/ws.h"
+
+static bool memory_is_out;
+
+/* The loader calls it before a sanitizer is awake. */
+__attribute__((no_sanitize_thread)) void *
+malloc(size_t len)
+{
+	static void *(*next)(size_t);
+
+	if (memory_is_out)
+		return NULL;
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "malloc"); /* as dlsym(3) has it */
+	return next(len);
+}
+
+static int
+memory_is_back(void **state)
+{
+	(void)state;
+	memory_is_out = false;
+	return 0;
+}
+
+static struct gather gather;
+
+static void
+begin(struct framing *f, const struct framing_ops *ops)
+{
+	framing_init(f, ops, &(struct framing_options){ .type = MESSAGE_TYPE_BY_FRAMING, .utf8 = UTF8_REPLACE });
+	gather_reset(&gather);
+	memory_is_out = true;
+}
+
+static void
+a_client_whose_ping_was_cut_is_closed_with_1011(void **state)
+{
+	unsigned char half_a_ping[] = { 0x89, 0x80 | 2, 0, 0, 0, 0, 'x' };
+	struct span in = { half_a_ping, sizeof(half_a_ping) };
+	struct piece piece;
+	struct ws ws;
+
+	(void)state;
+	ws_init(&ws, 0);
+	memory_is_out = true;
+	assert_int_equal(ws_read(&ws, &in, &piece), WS_BROKEN);
+	assert_int_equal(ws.fault_code, WS_CLOSE_INTERNAL);
+	assert_string_equal(ws.fault, "out of memory");
+	ws_clear(&ws);
+}
+
+static void
+a_backend_whose_control_message_was_cut_is_broken_off(void **state)
+{
+	unsigned char half_a_pong[] = { 'p', 0, 0, 0, 2, 'x' };
+	struct span in = { half_a_pong, sizeof(half_a_pong) };
+	struct framing f;
+	struct piece piece;
+
+	(void)state;
+	begin(&f, &framing_message);
+	assert_int_equal(framing_message.read(&f, &in, FRAMING_PART, &piece), FRAMING_BROKEN);
+	assert_string_equal(f.fault, "out of memory");
+	framing_clear(&f);
+}
+
+static void
+a_line_that_cannot_be_tagged_is_broken_off(void **state)
+{
+	unsigned char line[] = { 'x', '\n' };
+	struct span in = { line, sizeof(line) };
+	struct framing f;
+	struct piece piece;
+
+	(void)state;
+	begin(&f, &framing_tagged);
+	assert_int_equal(framing_tagged.read(&f, &in, FRAMING_PART, &piece), FRAMING_BROKEN);
+	assert_string_equal(f.fault, "out of memory");
+	framing_clear(&f);
+}
+
+/* A message that comes in pieces has to be collected by a framing that tells its length first. */
+static void
+a_message_that_cannot_be_collected_is_refused_with_1011(void **state)
+{
+	static const struct framing_ops *const collecting[] = { &framing_message, &framing_netstring, &framing_lsp,
+		&framing_jsonl };
+	struct framing f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(collecting) / sizeof(collecting[0]); i++) {
+		unsigned char text[] = "[1,";
+		struct piece piece = { .kind = MESSAGE_TEXT, .bytes = { text, 3 }, .first = true, .last = false };
+
+		begin(&f, collecting[i]);
+		assert_int_equal(collecting[i]->write(&f, &piece, &gather), WS_CLOSE_INTERNAL);
+		assert_string_equal(f.fault, "out of memory");
+		assert_true(gather_is_empty(&gather));
+		framing_clear(&f);
+		memory_is_out = false;
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(a_client_whose_ping_was_cut_is_closed_with_1011, memory_is_back),
+		cmocka_unit_test_teardown(a_backend_whose_control_message_was_cut_is_broken_off, memory_is_back),
+		cmocka_unit_test_teardown(a_line_that_cannot_be_tagged_is_broken_off, memory_is_back),
+		cmocka_unit_test_teardown(a_message_that_cannot_be_collected_is_refused_with_1011, memory_is_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
