@@ -120,6 +120,18 @@ fuzz:
 		$(FUZZ_OUT)/corpus/$$n tests/fuzz/corpus/$$n 2>$(FUZZ_OUT)/$$n.log || { cat $(FUZZ_OUT)/$$n.log; exit 1; }; \
 		grep number_of_executed_units $(FUZZ_OUT)/$$n.log; done
 
+# The same targets under AFL++, another engine with other ideas; needs afl++. A crash or a hang fails.
+AFL_OUT := build-afl
+
+afl:
+	+$(MAKE) OUT=$(AFL_OUT) FUZZ_OUT=$(AFL_OUT) CC=afl-clang-fast SANITIZE=address,undefined fuzzers
+	@for f in $(FUZZERS:$(FUZZ_OUT)/%=$(AFL_OUT)/%); do n=$$(basename $$f); rm -rf $(AFL_OUT)/found/$$n; mkdir -p $(AFL_OUT)/found; echo "afl $$n, $(FUZZ_SECONDS) s"; \
+		AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 AFL_AUTORESUME=0 \
+		afl-fuzz -V $(FUZZ_SECONDS) -m none -t 2000 -i tests/fuzz/corpus/$$n -o $(AFL_OUT)/found/$$n $$f >$(AFL_OUT)/$$n.log 2>&1 \
+		|| { tail -20 $(AFL_OUT)/$$n.log; exit 1; }; \
+		grep -E '^(execs_done|edges_found|saved_crashes|saved_hangs)' $(AFL_OUT)/found/$$n/default/fuzzer_stats; \
+		! grep -qE '^saved_(crashes|hangs) *: *[1-9]' $(AFL_OUT)/found/$$n/default/fuzzer_stats || exit 1; done
+
 # --- scenarios: the real program, real sockets, real clients ----------------------------------
 
 HELPERS := $(patsubst tests/scenario/helpers/%.c,$(OUT)/helpers/%,$(wildcard tests/scenario/helpers/*.c))
@@ -233,4 +245,4 @@ clean:
 	rm -rf build build-* wsgate
 
 .SECONDARY:
-.PHONY: all clients-real unit fuzz fuzzers clients scenario browser bench rooms headers format lint man documents check asan tsan valgrind coverage demo install clean
+.PHONY: all clients-real unit fuzz fuzzers afl clients scenario browser bench rooms headers format lint man documents check asan tsan valgrind coverage demo install clean
