@@ -334,6 +334,19 @@ watch_signals(struct server *s)
 	loop_timer_init(&s->deadline, s->loop, on_deadline, s);
 }
 
+/* A signal that comes now finds us ending: it is held back, for without a watcher it would kill. */
+static void
+unwatch_signals(struct server *s)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	loop_timer_stop(&s->deadline);
+	loop_signal_stop(s->loop, &s->on_term);
+	loop_signal_stop(s->loop, &s->on_int);
+	loop_signal_stop(s->loop, &s->on_hup);
+}
+
 static int
 start(struct server *s)
 {
@@ -356,12 +369,8 @@ stop(struct server *s)
 	close_doors(s);
 	for (unsigned i = 0; s->workers != NULL && i < s->config->workers; i++)
 		worker_stop(s->workers[i]);
-	if (s->loop != NULL) {
-		loop_timer_stop(&s->deadline);
-		loop_signal_stop(s->loop, &s->on_term);
-		loop_signal_stop(s->loop, &s->on_int);
-		loop_signal_stop(s->loop, &s->on_hup);
-	}
+	if (s->loop != NULL)
+		unwatch_signals(s);
 	loop_free(s->loop);
 	limit_free(s->limit);
 	free(s->workers);

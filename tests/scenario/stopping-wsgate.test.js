@@ -53,6 +53,19 @@ scenario('no new client while it stops, and a client that says nothing is not wa
 	s.say(`gone after ${Date.now() - started} ms`);
 });
 
+scenario('an impatient hand does no harm: SIGTERM again and again, and still exit 0', async (s) => {
+	for (let i = 0; i < 20; i++) {
+		const g = await s.gate(['--workers=2', 'cat']);
+		let over = false;
+		const exited = g.exited.finally(() => { over = true; });
+		for (let n = 0; !over && n < 100000; n++) {
+			try { g.signal('SIGTERM'); } catch { break; } /* gone */
+			await new Promise(setImmediate);
+		}
+		assert.deepEqual(await within(10000, exited, 'exit'), { code: 0, signal: null });
+	}
+});
+
 scenario('a stubborn program does not hold it up beyond its ladder', async (s) => {
 	const g = await s.gate({ files: { 'stubborn.sh': '#!/bin/sh\ntrap "" INT TERM\necho ready\nwhile :; do sleep 1000; done\n' }, ini: '[/]\nexec = ./stubborn.sh\n' });
 	const c = await g.open('/');
