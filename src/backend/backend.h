@@ -34,6 +34,8 @@ enum stderr_policy {
 	STDERR_LOG,     /* each line to the log, with route and pid */
 	STDERR_MERGE,   /* into stdout */
 	STDERR_DISCARD,
+	STDERR_CLIENT,  /* messages of its own among those of stdout: with framing_tagged alone */
+	STDERR_BY_FRAMING, /* the configuration's word for: client if messages are tagged, else log */
 };
 
 /* When a program's output leaves it, if the program itself does not care. */

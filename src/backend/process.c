@@ -6,6 +6,10 @@
  *	                       on though the pid has ended, until the output has: the group is what is stopped
  *	pid ended ── its heirs may write on; silent for drain_timeout (or after finish(): that long) ── cut
  *	both ── ENDED; what is left of the group gets SIGTERM now and SIGKILL a moment later (struct stray)
+ *
+ * Where messages are tagged there is a second pipe, the aside, which only has output: stderr, if that is
+ * for the client. Its DATA comes up as the program's own, and it must end, too. Its ENDED, from the loop,
+ * is when the exit status is told.
  */
 #include "backend/process.h"
 
@@ -35,10 +39,13 @@ struct process {
 	struct pipe pipe;
 	struct child child;
 	struct stderr_log *complaints; /* or NULL */
+	struct pipe *aside;            /* or NULL */
+	struct piece held;             /* of it, or the exit status: the next to be read */
 	uint64_t gone_ms;              /* when the pid ended */
 	uint8_t step;                  /* the next of the ladder */
 	bool killed;                   /* it has come to its end */
 	bool gone;
+	bool holds; /* there is a piece held */
 };
 
 static struct process *
@@ -146,6 +153,36 @@ process_sweep(void)
 	spawn_end_thread();
 }
 
+/* --- two outputs -------------------------------------------------------------------------------- */
+
+/* The framing that is in the midst of a message, if it is not P's. */
+static struct framing *
+midway_beside(struct process *q, const struct pipe *p)
+{
+	if (p != &q->pipe && q->pipe.framing.open)
+		return &q->pipe.framing;
+	return p != q->aside && q->aside->framing.open ? &q->aside->framing : NULL;
+}
+
+/* What the one says waits until the message of the other is ended: a client could not tell them apart. */
+static bool
+process_read(struct backend *b, struct piece *out)
+{
+	struct process *q = process_of(pipe_of(b));
+	if (q->aside == NULL)
+		return pipe_read(b, out);
+	struct pipe *p = q->aside->ended ? NULL : q->aside->offering ? q->aside : &q->pipe;
+	if (!q->holds && (p == NULL || !pipe_read(&p->backend, &q->held)))
+		return false;
+	struct framing *midway = midway_beside(q, p);
+	q->holds = midway != NULL;
+	if (q->holds)
+		framing_tagged_interrupt(midway, out);
+	else
+		*out = q->held;
+	return true;
+}
+
 /* --- the end ------------------------------------------------------------------------------------ */
 
 static void
@@ -171,31 +208,47 @@ release_complaints(struct process *q)
 }
 
 static void
-process_settle(struct pipe *p)
+end(struct process *q)
 {
-	struct process *q = process_of(p);
-	struct backend *b = &p->backend;
+	struct backend *b = &q->pipe.backend;
 	char reason[BACKEND_REASON_MAX];
-	if (!q->gone || !p->over)
-		return;
 	describe_end(b->status, reason);
 	end_heirs(b->loop, b->pid, stray_wait_ms(b->opt));
 	release_complaints(q);
-	pipe_end(p, b->status == 0 ? 1000 : b->opt->exit_close, reason);
+	pipe_end(&q->pipe, b->status == 0 ? 1000 : b->opt->exit_close, reason);
+}
+
+static void
+process_settle(struct pipe *p)
+{
+	struct process *q = process_of(p);
+	if (!q->gone || !p->over)
+		return;
+	if (q->aside == NULL)
+		end(q);
+	else if (q->aside->over && !q->aside->ended)
+		pipe_end(q->aside, 0, "");
 }
 
 /* --- heirs that hold the output open ------------------------------------------------------------ */
 
 /* A client that stays may wait for as long as they write; one that has said goodbye, only for so long. */
 static void
-wait_for_heirs(struct process *q)
+wait_for_heirs_at(struct process *q, struct pipe *p)
 {
-	struct pipe *p = &q->pipe;
-	uint64_t since_ms = p->finishing ? p->finish_ms : pipe_silent_since(p, q->gone_ms);
+	uint64_t since_ms = q->pipe.finishing ? q->pipe.finish_ms : pipe_silent_since(p, q->gone_ms);
 	if (since_ms < q->gone_ms)
 		since_ms = q->gone_ms;
 	if (!p->over && pipe_has_waited(p, since_ms, p->backend.opt->drain_timeout_ms))
 		pipe_cut(p);
+}
+
+static void
+wait_for_heirs(struct process *q)
+{
+	wait_for_heirs_at(q, &q->pipe);
+	if (q->aside != NULL)
+		wait_for_heirs_at(q, q->aside);
 }
 
 /* --- the ladder --------------------------------------------------------------------------------- */
@@ -278,10 +331,92 @@ process_tick(struct pipe *p)
 	if (p->drained && !q->killed)
 		climb(q);
 	else
-		wait_for_heirs(q);
+		wait_for_heirs_at(q, p);
 }
 
 static const struct pipe_kind process_kind = { process_drained, process_settle, process_tick };
+
+/* --- the aside ---------------------------------------------------------------------------------- */
+
+static void
+offer(struct process *q)
+{
+	q->pipe.backend.fn(q->pipe.backend.owner, BACKEND_DATA);
+}
+
+static void
+offer_exit(struct process *q)
+{
+	struct buf text = { 0 };
+	q->holds = framing_tagged_exit(q->pipe.backend.status, &text) == 0;
+	q->held = (struct piece){ MESSAGE_TEXT, true, true, buf_span(&text) };
+	offer(q);
+	buf_clear(&text);
+}
+
+static void
+on_aside(void *owner, enum backend_event event)
+{
+	struct process *q = owner;
+	if (event == BACKEND_DATA)
+		offer(q);
+	if (event != BACKEND_ENDED)
+		return;
+	offer_exit(q);
+	if (!q->pipe.closed)
+		end(q);
+}
+
+static void
+aside_settle(struct pipe *p)
+{
+	struct process *q = p->backend.owner;
+	process_settle(&q->pipe);
+}
+
+/* While the ladder runs, that is what ends the output. */
+static void
+aside_tick(struct pipe *p)
+{
+	struct process *q = p->backend.owner;
+	if (!q->pipe.finishing || q->killed)
+		wait_for_heirs_at(q, p);
+}
+
+/* Of a pipe that has broken: the whole has. */
+static void
+aside_finish(struct backend *b)
+{
+	struct process *q = b->owner;
+	if (q->aside->broken) {
+		q->pipe.broken = true;
+		q->pipe.backend.end_code = b->end_code;
+		memcpy(q->pipe.backend.reason, b->reason, sizeof(b->reason));
+	}
+	q->pipe.backend.ops->finish(&q->pipe.backend);
+}
+
+static const struct pipe_kind aside_kind = { NULL, aside_settle, aside_tick };
+static const struct backend_ops aside_ops = { .name = "aside", .finish = aside_finish };
+
+static struct pipe *
+aside_new(struct process *q, struct loop *loop, const struct backend_options *opt)
+{
+	struct pipe *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	pipe_init(p, &aside_ops, &aside_kind, loop, opt, on_aside, q);
+	framing_init(&p->framing, &framing_tagged_stderr, &opt->framing_options);
+	return p;
+}
+
+/* FD -1: it has said all that it has to say. */
+static void
+aside_open(struct pipe *p, int fd)
+{
+	stream_init_pipes(&p->stream, p->backend.loop, fd, -1, pipe_on_stream, p);
+	pipe_opened_later(p);
+}
 
 /* --- the beginning ------------------------------------------------------------------------------ */
 
@@ -327,6 +462,8 @@ lay_stderr(struct plumbing *plumbing, enum stderr_policy policy)
 {
 	switch (policy) {
 	case STDERR_LOG:
+	case STDERR_CLIENT:
+	case STDERR_BY_FRAMING:
 		return lay_pipe(plumbing, ERR);
 	case STDERR_MERGE:
 		plumbing->theirs[ERR] = fcntl(plumbing->theirs[OUT], F_DUPFD_CLOEXEC, 0);
@@ -429,7 +566,10 @@ begin(struct process *q, const struct spawned *child, const struct plumbing *plu
 	b->pid = child->pid;
 	stream_init_pipes(&q->pipe.stream, b->loop, plumbing->ours[OUT], plumbing->ours[IN], pipe_on_stream, &q->pipe);
 	child_watch(&q->child, b->loop, child->pidfd, on_child, q);
-	if (plumbing->ours[ERR] == -1)
+	bool is_for_client = b->opt->stderr_policy == STDERR_CLIENT;
+	if (q->aside != NULL)
+		aside_open(q->aside, is_for_client ? plumbing->ours[ERR] : -1);
+	if (is_for_client || plumbing->ours[ERR] == -1)
 		return;
 	q->complaints = stderr_log_open(b->loop, plumbing->ours[ERR], b->opt->route, b->pid);
 	if (q->complaints == NULL)
@@ -462,7 +602,8 @@ process_open(struct loop *loop, const struct backend_options *opt, const struct 
 {
 	struct process *q = calloc(1, sizeof(*q));
 	char **env = environment_new(opt, req);
-	if (q == NULL || env == NULL) {
+	bool has_aside = opt->framing == &framing_tagged;
+	if (q == NULL || env == NULL || (has_aside && (q->aside = aside_new(q, loop, opt)) == NULL)) {
 		free(env);
 		free(q);
 		return NULL;
@@ -488,6 +629,24 @@ process_finish(struct backend *b)
 }
 
 static void
+process_want_read(struct backend *b, bool yes)
+{
+	struct process *q = process_of(pipe_of(b));
+	pipe_want_read(b, yes);
+	if (q->aside != NULL)
+		pipe_want_read(&q->aside->backend, yes);
+}
+
+static void
+process_discard(struct backend *b)
+{
+	struct process *q = process_of(pipe_of(b));
+	pipe_discard(b);
+	if (q->aside != NULL)
+		pipe_discard(&q->aside->backend);
+}
+
+static void
 process_free(struct backend *b)
 {
 	struct process *q = process_of(pipe_of(b));
@@ -498,20 +657,22 @@ process_free(struct backend *b)
 		signal_heirs(b->pid, SIGKILL);
 	}
 	release_complaints(q);
+	if (q->aside != NULL)
+		pipe_free(q->aside, sizeof(*q->aside));
 	pipe_free(&q->pipe, sizeof(*q));
 }
 
 const struct backend_ops backend_process = {
 	.name = "process",
 	.open = process_open,
-	.read = pipe_read,
+	.read = process_read,
 	.send = pipe_send,
 	.flush = pipe_flush,
 	.queued = pipe_queued,
-	.want_read = pipe_want_read,
+	.want_read = process_want_read,
 	.end_input = pipe_end_input,
 	.finish = process_finish,
-	.discard = pipe_discard,
+	.discard = process_discard,
 	.untaken = pipe_untaken,
 	.free = process_free,
 };

@@ -455,6 +455,21 @@ build_framing(struct draft *d, const struct section *section, struct route *r)
 		r->backend.framing->name);
 }
 
+static void
+build_stderr(struct draft *d, const struct section *section, struct route *r)
+{
+	enum stderr_policy *policy = &r->backend.stderr_policy;
+	bool is_tagged = r->backend.framing == &framing_tagged;
+	if (*policy == STDERR_BY_FRAMING)
+		*policy = is_tagged ? STDERR_CLIENT : STDERR_LOG;
+	if (*policy != STDERR_CLIENT || is_tagged || !r->is_program)
+		return;
+	struct place place = place_of(section, "stderr");
+	draft_fault(d, &place,
+		"stderr = client needs framing = tagged, whose messages tell the program's two outputs apart: set that, or "
+		"stderr = merge");
+}
+
 /* Where a message is no line, only the operator knows what is to leave at a line's end. */
 static void
 build_buffering(const struct draft *d, struct backend_options *opt)
@@ -473,6 +488,7 @@ cgi_options(const struct route *r)
 	cgi.ops = &backend_process;
 	cgi.argv = NULL;
 	cgi.buffering = r->backend.buffering == BUFFERING_PTY ? BUFFERING_NONE : r->backend.buffering;
+	cgi.stderr_policy = r->backend.stderr_policy == STDERR_CLIENT ? STDERR_LOG : r->backend.stderr_policy;
 	cgi.framing = &framing_raw;
 	cgi.framing_options = (struct framing_options){ .type = MESSAGE_TYPE_BINARY };
 	return cgi;
@@ -486,6 +502,7 @@ build_route(struct draft *d, const struct section *section, struct route *r)
 	build_scope(d, OPTION_ROUTE, section->path, section, r);
 	r->backend.route = r->path;
 	build_framing(d, section, r);
+	build_stderr(d, section, r);
 	r->cgi = cgi_options(r);
 	build_buffering(d, &r->backend);
 	build_buffering(d, &r->cgi);

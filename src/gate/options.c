@@ -68,7 +68,9 @@ static const struct option_choice accept_policies[] = {
 };
 
 static const struct option_choice stderr_policies[] = {
+	{ "auto", STDERR_BY_FRAMING },
 	{ "log", STDERR_LOG },
+	{ "client", STDERR_CLIENT },
 	{ "merge", STDERR_MERGE },
 	{ "discard", STDERR_DISCARD },
 	{ NULL, 0 },
@@ -206,7 +208,9 @@ const struct option options[] = {
 		  "raw: what one read gives is a binary message. message: one byte t, b, p or c (text, binary, pong, close with "
 		  "2 bytes of code and a reason), 4 bytes of length, big end first, the payload; the same both ways. netstring: "
 		  "LEN:payload, both ways. jsonl: as lines, but a client's message must be one JSON value on one line. lsp: "
-		  "Content-Length heads, as language servers speak. tagged: lines as JSON objects that name their stream." },
+		  "Content-Length heads, as language servers speak. tagged: to the client, lines of both outputs of a program as "
+		  "{\"stream\":\"stdout\",\"data\":\"...\"} and stderr likewise, at last {\"stream\":\"exit\",\"code\":0} or \"signal\"; "
+		  "a very long line may come in parts, with \"more\":true in all but the last." },
 	{ .name = "message_type", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES,
 	  CHOICE(route, backend.framing_options.type, message_type, message_types), .standard = "framing", .argument = "TYPE",
 	  .help = "Type of the messages to the client: framing (as the framing has it), text, binary, or auto (text if it is UTF-8)." },
@@ -269,9 +273,10 @@ const struct option options[] = {
 
 	/* --- a program's surroundings --- */
 	{ .name = "stderr", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM,
-	  CHOICE(route, backend.stderr_policy, stderr_policy, stderr_policies), .standard = "log", .argument = "POLICY",
-	  .help = "Where a program's error output goes: log (line by line, with route and pid), merge (to the client, with its output) "
-		  "or discard." },
+	  CHOICE(route, backend.stderr_policy, stderr_policy, stderr_policies), .standard = "auto", .argument = "POLICY",
+	  .help = "Where a program's error output goes: log (line by line, with route and pid), client (as messages of its own, which "
+		  "needs framing tagged), merge (into its output) or discard. auto is client with framing tagged, else log; programs "
+		  "of cgi have log for client." },
 	{ .name = "buffering", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM,
 	  CHOICE(route, backend.buffering, buffering, bufferings), .note = "line with framing lines, jsonl or tagged, else none",
 	  .argument = "HOW", .example = "line",

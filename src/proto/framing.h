@@ -118,11 +118,17 @@ extern const struct framing_ops framing_lsp;       /* Content-Length: LEN, empty
  * stderr has a struct framing of its own, with the second table, which is not in the catalogue.
  *
  * The messages of the two must not mix: while one has a message open (f->open after its last
- * FRAMING_PIECE), the other is not read. It opens one only if all of the line is there, or the
- * input is full: so a line without end, say a prompt, does not keep the other waiting.
+ * FRAMING_PIECE), it is interrupted before a piece of the other is handed on. It opens one only if
+ * all of the line is there, or the input is full: so only very long lines can be interrupted.
  */
 extern const struct framing_ops framing_tagged;
 extern const struct framing_ops framing_tagged_stderr;
+
+/*
+ * Ends the open message with what tells that its line goes on: {"stream":...,"data":"...","more":true}.
+ * *OUT is its last piece. What follows of the line is a message of its own.
+ */
+void framing_tagged_interrupt(struct framing *f, struct piece *out);
 
 /*
  * Appends the message that tells how the program ended: {"stream":"exit","code":3} or

@@ -113,6 +113,15 @@ tagged_read(struct framing *f, struct span *in, enum framing_input state, struct
 	return result == FRAMING_PIECE ? tag(f, out) : result;
 }
 
+void
+framing_tagged_interrupt(struct framing *f, struct piece *out)
+{
+	static unsigned char end[] = "\",\"more\":true}";
+
+	f->open = false;
+	*out = (struct piece){ MESSAGE_TEXT, false, true, { end, sizeof(end) - 1 } };
+}
+
 int
 framing_tagged_exit(int status, struct buf *out)
 {

@@ -101,7 +101,7 @@ owner_event(void *owner, enum backend_event event)
 			o->backend->ops->want_read(o->backend, false);
 			loop_timer_set(&o->pause, o->pause_ms);
 		}
-		if (o->free_at_data)
+		if (o->free_at_data && o->messages > 0)
 			owner_free_backend(o);
 		break;
 	case BACKEND_ROOM:

@@ -1021,6 +1021,199 @@ stderr_can_be_merged_or_thrown_away(void **state)
 	}
 }
 
+/* --- stderr for the client ----------------------------------------------------------------------- */
+
+#define OUT_LINE(text) "{\"stream\":\"stdout\",\"data\":\"" text "\"}\n"
+#define ERR_LINE(text) "{\"stream\":\"stderr\",\"data\":\"" text "\"}\n"
+#define EXIT_LINE(rest) "{\"stream\":\"exit\"," rest "}\n"
+
+static void
+tagged_init(struct owner *o, const char *const *argv)
+{
+	program_init(o, argv);
+	o->opt.framing = &framing_tagged;
+	o->opt.stderr_policy = STDERR_CLIENT;
+}
+
+/* The programs go on when the client has seen what they said. */
+static void
+both_outputs_and_the_exit_are_told_in_their_order(void **state)
+{
+	static const struct {
+		const char *script;
+		size_t steps;
+		const char *text;
+		uint16_t code;
+		const char *reason;
+	} table[] = {
+		{ "echo a; read go; echo b >&2; read go; printf c; exit 3", 2,
+			OUT_LINE("a") ERR_LINE("b") OUT_LINE("c") EXIT_LINE("\"code\":3"), 1011, "exit 3" },
+		{ "echo a >&2; read go; exec >&-; echo b >&2; read go; printf c >&2", 2,
+			ERR_LINE("a") ERR_LINE("b") ERR_LINE("c") EXIT_LINE("\"code\":0"), 1000, "exit 0" },
+		{ "exec 2>&-; echo a; read go; echo b", 1, OUT_LINE("a") OUT_LINE("b") EXIT_LINE("\"code\":0"), 1000, "exit 0" },
+		{ "kill -9 $$", 0, EXIT_LINE("\"signal\":\"KILL\""), 1011, "signal KILL" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct owner o;
+		tagged_init(&o, SHELL(table[i].script));
+		owner_open(&o);
+		for (size_t step = 1; step <= table[i].steps; step++) {
+			OWNER_WAIT(&o, o.messages == step);
+			owner_send(&o, "go", 2);
+		}
+		assert_ended(&o, table[i].code, table[i].reason);
+		assert_string_equal(owner_text(&o), table[i].text);
+		program_clear(&o);
+	}
+	assert_no_children();
+}
+
+static void
+the_exit_is_told_whatever_becomes_of_stderr(void **state)
+{
+	static const struct {
+		enum stderr_policy policy;
+		const char *text, *log;
+	} table[] = {
+		{ STDERR_LOG, OUT_LINE("out"), "text=err\n" },
+		{ STDERR_MERGE, OUT_LINE("err") OUT_LINE("out"), NULL },
+		{ STDERR_DISCARD, OUT_LINE("out"), NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct owner o;
+		log_to_file(LOG_LEVEL_INFO);
+		tagged_init(&o, SHELL("echo err >&2; echo out"));
+		o.opt.stderr_policy = table[i].policy;
+		owner_open(&o);
+		assert_ended(&o, 1000, "exit 0");
+		const char *text = owner_text(&o);
+		assert_int_equal(strncmp(text, table[i].text, strlen(table[i].text)), 0);
+		assert_string_equal(text + strlen(table[i].text), EXIT_LINE("\"code\":0"));
+		if (table[i].log != NULL)
+			wait_for_log(&o, table[i].log, 1);
+		else
+			assert_string_equal(read_log(), "");
+		log_to_stderr();
+		program_clear(&o);
+	}
+}
+
+/* The data in the next message of TEXT, which is left at the one after it; *MORE: its line goes on. */
+static struct slice
+next_data(const char **text, bool *more)
+{
+	static const char mark[] = "\",\"more\":true}";
+	const char *data = strstr(*text, "\"data\":\"") + 8, *end = strchr(*text, '\n');
+	assert_non_null(end);
+	*text = end + 1;
+	*more = strncmp(end - strlen(mark), mark, strlen(mark)) == 0;
+	return (struct slice){ data, (size_t)(end - data) - (*more ? strlen(mark) : 2) };
+}
+
+/* Lines of 200 kB, written at the same time: each is longer than what is read at once. */
+static void
+messages_of_the_two_outputs_do_not_mix(void **state)
+{
+	struct owner o;
+	size_t bytes[2] = { 0 }, lines[2] = { 0 };
+	(void)state;
+	tagged_init(&o, SHELL("line() { head -c 200000 /dev/zero | tr '\\0' $1; echo; }\n"
+			      "for i in 1 2 3 4; do line a; done & for i in 1 2 3 4; do line b; done >&2; wait"));
+	owner_open(&o);
+	assert_ended(&o, 1000, "exit 0");
+	const char *text = owner_text(&o);
+	while (strncmp(text, OUT_LINE("a"), 18) == 0 || strncmp(text, ERR_LINE("b"), 18) == 0) {
+		bool is_err = text[14] == 'e', more;
+		struct slice data = next_data(&text, &more);
+		for (size_t i = 0; i < data.len; i++)
+			if (data.data[i] != (is_err ? 'b' : 'a'))
+				fail_msg("a %c where it does not belong", data.data[i]);
+		bytes[is_err] += data.len;
+		lines[is_err] += !more;
+	}
+	assert_string_equal(text, EXIT_LINE("\"code\":0"));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(bytes[i], 800000);
+		assert_int_equal(lines[i], 4);
+	}
+	program_clear(&o);
+}
+
+/* It writes what must be read before it ends the line. */
+static void
+a_line_without_end_does_not_hold_up_the_other_output(void **state)
+{
+	struct owner o;
+	(void)state;
+	tagged_init(&o, SHELL("zeros() { head -c 200000 /dev/zero; }\n"
+			      "zeros | tr '\\0' e >&2; zeros | tr '\\0' o | fold -w 1000; echo end >&2"));
+	owner_open(&o);
+	assert_ended(&o, 1000, "exit 0");
+	assert_non_null(strstr(owner_text(&o), "ee\",\"more\":true}\n"));
+	assert_int_equal(count_in(owner_text(&o), "{\"stream\":\"stdout\",\"data\":\"ooo"), 200);
+	assert_non_null(strstr(owner_text(&o), "end\"}\n"));
+	program_clear(&o);
+}
+
+static void
+stderr_is_not_read_while_the_client_does_not_read(void **state)
+{
+	struct owner o;
+	(void)state;
+	tagged_init(&o, SHELL("head -c 8388608 /dev/zero | tr '\\0' e >&2; exit 1"));
+	o.opt.drain_timeout_ms = 20;
+	o.hold = true;
+	owner_open(&o);
+	OWNER_WAIT(&o, o.ready);
+	owner_idle(&o, 200);
+	assert_false(o.ended);
+	assert_int_equal(kill(o.backend->pid, 0), 0); /* it waits with what does not fit into the pipe */
+	assert_int_equal(buf_len(&o.text), 0);
+	owner_resume(&o);
+	assert_ended(&o, 1011, "exit 1");
+	assert_int_equal(o.messages, 2);
+	assert_int_equal(buf_len(&o.text), MUCH + strlen(ERR_LINE("") EXIT_LINE("\"code\":1")));
+	program_clear(&o);
+}
+
+static void
+a_grandchild_with_stderr_is_waited_for_as_one_with_stdout(void **state)
+{
+	struct owner o;
+	(void)state;
+	tagged_init(&o, SHELL("sleep 1000 >&- & printf 'half a word' >&2"));
+	o.opt.drain_timeout_ms = 200;
+	owner_open(&o);
+	OWNER_WAIT(&o, o.ready);
+	uint64_t start_ms = clock_ms();
+	assert_ended(&o, 1000, "exit 0");
+	assert_true(clock_ms() - start_ms >= 190);
+	assert_string_equal(owner_text(&o), ERR_LINE("half a word") EXIT_LINE("\"code\":0"));
+	program_clear(&o);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+/* It ignores what the ladder has to say before SIGKILL, and drain_timeout is longer than this test waits. */
+static void
+the_ladder_ends_a_grandchild_with_stderr(void **state)
+{
+	struct owner o;
+	(void)state;
+	tagged_init(&o, SHELL("(trap '' INT TERM; exec sleep 1000 >&-) & echo up; read end"));
+	o.opt.drain_timeout_ms = 10 * PATIENCE_MS;
+	owner_open(&o);
+	OWNER_WAIT(&o, o.messages == 1);
+	o.backend->ops->finish(o.backend);
+	assert_ended(&o, 1011, "exit 1");
+	assert_string_equal(owner_text(&o), OUT_LINE("up") EXIT_LINE("\"code\":1"));
+	program_clear(&o);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
 /* --- a pseudo-terminal -------------------------------------------------------------------------- */
 
 static void
@@ -1223,6 +1416,17 @@ an_owner_may_free_it_at_any_time(void **state)
 	assert_null(o.backend);
 	owner_idle(&o, 20);
 	program_clear(&o);
+
+	/* In the midst of what stderr, or the exit, has brought. */
+	for (size_t i = 0; i < 2; i++) {
+		tagged_init(&o, SHELL(i == 0 ? "echo err >&2; exec sleep 1000" : "exit 3"));
+		o.free_at_data = true;
+		owner_open(&o);
+		OWNER_WAIT(&o, o.messages > 0);
+		assert_null(o.backend);
+		owner_idle(&o, 20);
+		program_clear(&o);
+	}
 	assert_no_children();
 }
 
@@ -1232,10 +1436,11 @@ nothing_leaks_however_a_program_ends(void **state)
 	static const char *const scripts[] = { "exit 0", "echo x; exit 1", "kill -9 $$", "exec sleep 1000", "cat", "echo e >&2" };
 	(void)state;
 	size_t before = count_descriptors();
-	for (size_t i = 0; i < 4 * sizeof(scripts) / sizeof(*scripts); i++) {
+	for (size_t i = 0; i < 8 * sizeof(scripts) / sizeof(*scripts); i++) {
 		struct owner o;
 		program_init(&o, SHELL(scripts[i % 6]));
-		o.opt.stderr_policy = (enum stderr_policy)(i % 3);
+		o.opt.framing = i < 24 ? &framing_lines : &framing_tagged;
+		o.opt.stderr_policy = i < 24 ? (enum stderr_policy)(i % 3) : STDERR_CLIENT;
 		o.opt.buffering = i % 4 < 2 ? BUFFERING_NONE : BUFFERING_PTY;
 		o.opt.stop[0].wait_ms = 20;
 		owner_open(&o);
@@ -1299,6 +1504,13 @@ main(void)
 		cmocka_unit_test(complaints_nobody_wants_are_still_read),
 		cmocka_unit_test(a_grandchild_with_stderr_delays_nobody_and_its_words_are_kept),
 		cmocka_unit_test(stderr_can_be_merged_or_thrown_away),
+		cmocka_unit_test(both_outputs_and_the_exit_are_told_in_their_order),
+		cmocka_unit_test(the_exit_is_told_whatever_becomes_of_stderr),
+		cmocka_unit_test(messages_of_the_two_outputs_do_not_mix),
+		cmocka_unit_test(a_line_without_end_does_not_hold_up_the_other_output),
+		cmocka_unit_test(stderr_is_not_read_while_the_client_does_not_read),
+		cmocka_unit_test(a_grandchild_with_stderr_is_waited_for_as_one_with_stdout),
+		cmocka_unit_test(the_ladder_ends_a_grandchild_with_stderr),
 		cmocka_unit_test(stdout_alone_is_a_terminal_and_it_controls_nobody),
 		cmocka_unit_test(a_terminal_changes_no_byte),
 		cmocka_unit_test(a_terminal_echoes_nothing_and_hears_the_client_through_a_pipe),

@@ -262,6 +262,7 @@ SHOW_NUMBER(max_children, r->max_children)
 SHOW_NUMBER(spawn_rate, r->spawn_rate)
 SHOW_NUMBER(reverse_lookup, r->reverse_lookup)
 SHOW_NUMBER(stderr, r->backend.stderr_policy)
+SHOW_NUMBER(stderr_of_cgi, r->cgi.stderr_policy)
 SHOW_NUMBER(buffering, r->backend.buffering)
 SHOW_LIST(env, r->backend.env)
 SHOW_LIST(passenv, r->backend.passenv)
@@ -425,6 +426,10 @@ static const struct key {
 	{ OPTION_ROUTE, "reverse_lookup", show_reverse_lookup, "0", "yes", "1", "on", "1", NULL },
 	{ OPTION_ROUTE, "buffering", show_buffering, "1", "pty", "2", "none", "3", NULL },
 	{ OPTION_ROUTE, "stderr", show_stderr, "0", "merge", "1", "discard", "2", NULL },
+	{ OPTION_ROUTE, "stderr", show_stderr, "0", "auto", "0", "log", "0", "exec = /bin/cat\nframing = raw" },
+	{ OPTION_ROUTE, "stderr", show_stderr, "3", "auto", "3", "client", "3", "exec = /bin/cat\nframing = tagged" },
+	{ OPTION_ROUTE, "stderr", show_stderr_of_cgi, "0", "client", "0", "merge", "1",
+		"exec = /bin/cat\ncgi = /\nframing = tagged" },
 	{ OPTION_ROUTE, "env", show_env, "", "A=1 ; 2=b", "A=1 ; 2=b", "A=", "A=", NULL },
 	{ OPTION_ROUTE, "passenv", show_passenv, PASSED, "A,B _c1", "A|B|_c1", "none", "", NULL },
 	{ OPTION_ROUTE, "chdir", show_chdir, "-", "/", "/", "/tmp", "/tmp", NULL },
@@ -883,6 +888,8 @@ words_are_split_as_a_shell_would(void **state)
 #define ADDRESS_HELP "write 127.0.0.1:8080, [::1]:8080, 0.0.0.0:8080 (from everywhere) or unix:/PATH"
 #define TCP_HELP "write HOST:PORT, such as 127.0.0.1:5900 or [::1]:5900"
 #define ORIGIN_HELP "is no origin: write example.org, example.org:8080, https://example.org or *.example.org"
+#define CLIENT_HELP                                                                                                                \
+	"stderr = client needs framing = tagged, whose messages tell the program's two outputs apart: set that, or stderr = merge"
 #define CODE_HELP "is no close code that may be sent (RFC 6455 7.4): 1000, 1011, 4000 to 4999, ..."
 
 static const struct {
@@ -960,6 +967,8 @@ static const struct {
 		"w.ini:3: framing would have no effect: the route has no backend (exec, shell, dir, tcp, unix)\n" },
 	{ GOOD "subprotocols = none\nsubprotocols_required = yes\n",
 		"w.ini:4: subprotocols_required with subprotocols = none lets nobody in to [/]\n" },
+	{ GOOD "stderr = client\n", "w.ini:3: " CLIENT_HELP "\n" },
+	{ "[defaults]\nstderr = client\n[/]\ntcp = h:1\n[/a]\nexec = /bin/cat\nframing = raw\n", "w.ini:5: " CLIENT_HELP "\n" },
 	{ GOOD "framing = lsp\nmax_message = 0\n", "w.ini:4: framing = lsp must hold a client's message whole: max_message = 0 "
 						   "would let it grow without end; set a size\n" },
 	/* numbers */
@@ -991,7 +1000,7 @@ static const struct {
 	{ GOOD "subprotocols_required = maybe\n", "w.ini:3: subprotocols_required: \"maybe\" is neither yes nor no\n" },
 	{ GOOD "utf8 = replac\n",
 		"w.ini:3: utf8: \"replac\" is unknown: did you mean replace? It may be replace, binary or close\n" },
-	{ GOOD "stderr = client\n", "w.ini:3: stderr: \"client\" is unknown: it may be log, merge or discard\n" },
+	{ GOOD "stderr = none\n", "w.ini:3: stderr: \"none\" is unknown: it may be auto, log, client, merge or discard\n" },
 	{ GOOD "message_type = x\n", "w.ini:3: message_type: \"x\" is unknown: it may be framing, text, binary or auto\n" },
 	{ GOOD "[log]\nlevel = loud\nformat = xml\n",
 		"w.ini:4: level: \"loud\" is unknown: it may be fatal, error, warn, access, info, debug or trace\n"

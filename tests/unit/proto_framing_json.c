@@ -318,6 +318,45 @@ short_lines_cost_one_piece_each(void **state)
 	free(lines);
 }
 
+/* What is handed on until IN is used up, each piece in brackets if it begins or ends its message. */
+static void
+tell_pieces(struct framing *f, const char *text, enum framing_input state, struct buf *story)
+{
+	unsigned char bytes[64];
+	struct span in = { bytes, strlen(text) };
+	struct piece piece;
+
+	memcpy(bytes, text, in.len);
+	while (f->ops->read(f, &in, state, &piece) == FRAMING_PIECE)
+		buf_printf(story, "%s%.*s%s", piece.first ? "[" : "", (int)piece.bytes.len, (const char *)piece.bytes.data,
+			piece.last ? "]" : "");
+	assert_int_equal(in.len, 0);
+}
+
+static void
+an_interrupted_line_goes_on_in_a_message_of_its_own(void **state)
+{
+	struct framing_options opt = { .type = MESSAGE_TYPE_BY_FRAMING };
+	struct framing f;
+	struct buf story = { 0 };
+	struct piece piece;
+
+	(void)state;
+	framing_init(&f, &framing_tagged, &opt);
+	tell_pieces(&f, "a long \"line", FRAMING_FULL, &story);
+	assert_true(f.open);
+	framing_tagged_interrupt(&f, &piece);
+	assert_true(!piece.first && piece.last && !f.open);
+	buf_printf(&story, "%.*s]", (int)piece.bytes.len, (const char *)piece.bytes.data);
+	tell_pieces(&f, " goes on\nnext\n", FRAMING_PART, &story);
+	buf_append(&story, "", 1);
+	assert_string_equal((const char *)buf_span(&story).data,
+		"[{\"stream\":\"stdout\",\"data\":\"a long \\\"line\",\"more\":true}]"
+		"[{\"stream\":\"stdout\",\"data\":\" goes on\"}][{\"stream\":\"stdout\",\"data\":\"next\"}]");
+	buf_clear(&story);
+	framing_clear(&f);
+}
+
 static void
 a_client_of_tagged_says_lines(void **state)
 {
@@ -379,6 +418,7 @@ main(void)
 		cmocka_unit_test(a_long_line_passes_in_constant_memory),
 		cmocka_unit_test(a_line_without_end_opens_no_message),
 		cmocka_unit_test(short_lines_cost_one_piece_each),
+		cmocka_unit_test(an_interrupted_line_goes_on_in_a_message_of_its_own),
 		cmocka_unit_test(a_client_of_tagged_says_lines),
 		cmocka_unit_test(the_end_is_told),
 	};
