@@ -235,20 +235,11 @@ cgi_stream(void *owner, enum stream_event event)
 
 /* What the operator says of every answer takes the place of what the program says. */
 static bool
-lines_name(const char *lines, struct slice name)
-{
-	for (const char *line = lines; *line != '\0'; line = strchr(line, '\n') + 1)
-		if (strncasecmp(line, name.data, name.len) == 0 && line[name.len] == ':')
-			return true;
-	return false;
-}
-
-static bool
 is_passed_on(const struct cgi *g, const struct http_field *field)
 {
 	if (slice_equals_nocase(field->name, "Set-Cookie"))
 		return true; /* each is another */
-	return !lines_name(g->route->header, field->name) && !lines_name(g->route->header_http, field->name);
+	return !http_lines_name(g->route->header, field->name) && !http_lines_name(g->route->header_http, field->name);
 }
 
 static bool

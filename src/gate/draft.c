@@ -13,6 +13,7 @@
 
 #include "gate/config.h"
 #include "gate/preload.h"
+#include "proto/http.h"
 
 enum { FAULTS_KEPT = 100 };
 
@@ -495,6 +496,16 @@ cgi_options(const struct route *r)
 }
 
 static void
+judge_server(struct draft *d, const struct section *section, const struct route *r)
+{
+	struct slice name = slice_of("Server");
+	struct place place = place_of(section, "header");
+	if (http_lines_name(r->header, name) && (http_lines_name(r->header_ws, name) || http_lines_name(r->header_http, name)))
+		draft_fault(
+			d, &place, "Server is in header, and in header_ws or header_http, too: a response has one; leave one out");
+}
+
+static void
 build_route(struct draft *d, const struct section *section, struct route *r)
 {
 	r->path = arena_dup(d->arena, slice_of(section->path));
@@ -506,6 +517,7 @@ build_route(struct draft *d, const struct section *section, struct route *r)
 	r->cgi = cgi_options(r);
 	build_buffering(d, &r->backend);
 	build_buffering(d, &r->cgi);
+	judge_server(d, section, r);
 	if (!r->has_backend || !r->upgrade.subprotocols_required || r->upgrade.subprotocols != SUBPROTOCOL_NONE)
 		return;
 	struct place place = place_of(section, "subprotocols_required");

@@ -519,7 +519,7 @@ static bool
 is_ours(struct slice name)
 {
 	static const char *const ours[] = { "Connection", "Content-Length", "Content-Range", "Content-Type", "Date", "Keep-Alive",
-		"Server", "Trailer", "Transfer-Encoding", "Upgrade" };
+		"Trailer", "Transfer-Encoding", "Upgrade" };
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (slice_equals_nocase(name, ours[i]))
 			return true;
@@ -557,6 +557,8 @@ value_header(struct draft *d, const struct option *o, const struct setting *s, v
 		draft_refuse(d, s, "the value of %.*s has a control byte in it", SLICE_ARG(name));
 	else if (is_ours(name))
 		draft_refuse(d, s, "%.*s is set by wsgate itself", SLICE_ARG(name));
+	else if (slice_equals_nocase(name, "Server") && http_lines_name(*lines, name))
+		draft_refuse(d, s, "Server is set already, and a response has one: leave one of them out");
 	else
 		*lines = arena_printf(d->arena, "%s%.*s: %.*s\r\n", *lines, SLICE_ARG(name), SLICE_ARG(value));
 }

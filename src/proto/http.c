@@ -809,10 +809,21 @@ http_decode_path(struct slice path, char *out)
 	return len;
 }
 
+bool
+http_lines_name(const char *lines, struct slice name)
+{
+	for (const char *line = lines; *line != '\0'; line = strchr(line, '\n') + 1)
+		if (strncasecmp(line, name.data, name.len) == 0 && line[name.len] == ':')
+			return true;
+	return false;
+}
+
 int
 http_write_head(struct buf *out, int status, int64_t now, const char *extra)
 {
 	char date[30];
-	return buf_printf(out, "HTTP/1.1 %03d %s\r\nServer: wsgate\r\nDate: %s\r\n%s\r\n", status, http_phrase(status),
-		http_format_date(now, date), extra == NULL ? "" : extra);
+	if (extra == NULL)
+		extra = "";
+	return buf_printf(out, "HTTP/1.1 %03d %s\r\n%sDate: %s\r\n%s\r\n", status, http_phrase(status),
+		http_lines_name(extra, slice_of("Server")) ? "" : "Server: wsgate\r\n", http_format_date(now, date), extra);
 }

@@ -90,10 +90,13 @@ const char *http_phrase(int status);
  */
 long http_decode_path(struct slice path, char *out);
 
+/* Is there a field NAME in LINES, which are whole with CRLF? */
+bool http_lines_name(const char *lines, struct slice name);
+
 /*
- * Appends a response head up to and with the empty line: status line, Server, Date from NOW
- * (seconds since 1970), then EXTRA as it is (whole lines with CRLF, or NULL). Returns 0 or -1 if
- * memory is out.
+ * Appends a response head up to and with the empty line: status line, Server unless EXTRA has one,
+ * Date from NOW (seconds since 1970), then EXTRA as it is (whole lines with CRLF, or NULL). Returns 0
+ * or -1 if memory is out.
  */
 int http_write_head(struct buf *out, int status, int64_t now, const char *extra);
 

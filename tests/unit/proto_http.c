@@ -682,10 +682,14 @@ test_a_response_head(void **state)
 {
 	struct buf out = { 0 };
 	const char *wanted = "HTTP/1.1 403 Forbidden\r\nServer: wsgate\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: b\r\n\r\n"
-			     "HTTP/1.1 299 \r\nServer: wsgate\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n";
+			     "HTTP/1.1 299 \r\nServer: wsgate\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n"
+			     "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX: y\r\nserver: mine\r\n\r\n"
+			     "HTTP/1.1 200 OK\r\nServer: wsgate\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer-Timing: a\r\n\r\n";
 	(void)state;
 	assert_int_equal(http_write_head(&out, 403, 784111777, "A: b\r\n"), 0);
 	assert_int_equal(http_write_head(&out, 299, 0, NULL), 0);
+	assert_int_equal(http_write_head(&out, 200, 0, "X: y\r\nserver: mine\r\n"), 0);
+	assert_int_equal(http_write_head(&out, 200, 0, "Server-Timing: a\r\n"), 0);
 	assert_slice((struct slice){ (char *)buf_span(&out).data, buf_len(&out) }, slice_of(wanted));
 	buf_clear(&out);
 	assert_string_equal(http_phrase(426), "Upgrade Required");
