@@ -43,7 +43,7 @@ write_line(const struct stderr_log *log, struct slice text)
 		{ .name = "pid", .number = (uint64_t)log->pid },
 		{ .name = "text", .text = { text.len > 0 ? text.data : "", text.len } },
 	};
-	log_fields(LOG_LEVEL_INFO, "stderr", fields, sizeof(fields) / sizeof(*fields));
+	log_fields(LOG_LEVEL_ERROR, "stderr", fields, sizeof(fields) / sizeof(*fields));
 }
 
 static void
@@ -139,7 +139,7 @@ on_stream(void *owner, enum stream_event event)
 	struct stderr_log *log = owner;
 	if (event == STREAM_EOF) {
 		end_input(log);
-	} else if (!log_wants(LOG_LEVEL_INFO)) {
+	} else if (!log_wants(LOG_LEVEL_ERROR)) {
 		stream_eat(&log->stream, stream_input(&log->stream).len);
 	} else if (!take_lines(log)) {
 		/* The others have their turn, then what is kept is offered again. */

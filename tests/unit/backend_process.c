@@ -917,7 +917,7 @@ complaints_are_logged_line_by_line(void **state)
 	struct owner o;
 	char expected[64];
 	(void)state;
-	log_to_file(LOG_LEVEL_INFO);
+	log_to_file(LOG_LEVEL_ERROR);
 	program_init(&o, SHELL("echo first >&2; printf 'second\\r\\nunfinished' >&2; exit 1"));
 	owner_open(&o);
 	assert_ended(&o, 1011, "exit 1");
@@ -972,7 +972,7 @@ complaints_nobody_wants_are_still_read(void **state)
 {
 	struct owner o;
 	(void)state;
-	log_to_file(LOG_LEVEL_WARN);
+	log_to_file(LOG_LEVEL_FATAL);
 	program_init(&o, SHELL("head -c 1000000 /dev/zero >&2; echo done"));
 	owner_open(&o);
 	assert_ended(&o, 1000, "exit 0");
