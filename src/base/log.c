@@ -37,6 +37,7 @@ static const struct level {
 	const char *name;
 	int priority; /* for syslog and the journal */
 } levels[] = {
+	[LOG_LEVEL_NONE] = { "none", LOG_CRIT },
 	[LOG_LEVEL_FATAL] = { "fatal", LOG_CRIT },
 	[LOG_LEVEL_ERROR] = { "error", LOG_ERR },
 	[LOG_LEVEL_WARN] = { "warn", LOG_WARNING },

@@ -16,8 +16,17 @@
 
 #include "base/text.h"
 
-/* In order of importance. ACCESS lines stand between WARN and INFO, as in websocketd. */
-enum log_level { LOG_LEVEL_FATAL, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_ACCESS, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_TRACE };
+/* In order of importance. NONE is for log_options alone: no line has it. */
+enum log_level {
+	LOG_LEVEL_NONE,
+	LOG_LEVEL_FATAL,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_ACCESS,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_TRACE
+};
 
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_LOGFMT };
 
@@ -53,7 +62,7 @@ struct log_field {
  */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
-/* Names as in [log]: "fatal error warn access info debug trace". -1 if unknown. */
+/* Names as in [log]: "none fatal error warn access info debug trace". -1 if unknown. */
 int log_level_parse(struct slice name, enum log_level *out);
 
 #endif

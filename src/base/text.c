@@ -218,7 +218,7 @@ text_duration(struct slice text, uint64_t *out_ms)
 int
 text_bool(struct slice text, bool *out)
 {
-	static const char *const words[][2] = { { "no", "yes" }, { "off", "on" }, { "false", "true" }, { "0", "1" } };
+	static const char *const words[][2] = { { "no", "yes" }, { "off", "on" }, { "false", "true" }, { "f", "t" }, { "0", "1" } };
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		for (int truth = 0; truth <= 1; truth++)
 			if (slice_equals_nocase(text, words[i][truth])) {

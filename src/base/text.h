@@ -51,7 +51,7 @@ int text_size(struct slice text, uint64_t *out);
 /* "500ms", "30s", "5m", "1h", "2d"; a bare number is seconds. Milliseconds. */
 int text_duration(struct slice text, uint64_t *out_ms);
 
-/* yes/no, on/off, true/false, 1/0, case-blind. */
+/* yes/no, on/off, true/false, t/f, 1/0, case-blind. */
 int text_bool(struct slice text, bool *out);
 
 /*

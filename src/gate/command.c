@@ -1,6 +1,7 @@
 /*
  * Options become settings of a section of their own, which lies over all others. --port, --address
- * and --unixsocket become `listen` when all have been seen.
+ * and --unixsocket become `listen` when all have been seen. So do switches that stand for another
+ * option: as in Go, the last of the same name counts, and --binary --binary=false is nothing.
  */
 #include "gate/command.h"
 
@@ -26,6 +27,8 @@ struct parser {
 	struct command *out;
 	const char *port;
 	const char *const *addresses, *const *unixsockets;
+	struct word *switches; /* that stand for another option */
+	size_t switch_count;
 	bool done;
 };
 
@@ -81,36 +84,67 @@ is_on(struct parser *p, const struct word *w)
 static void
 add(struct parser *p, const struct option *o, const struct word *w, const char *value)
 {
-	if (value[0] == '\0')
+	if (value[0] == '\0' && (o->flags & OPTION_MAY_BE_EMPTY) == 0)
 		draft_fault(p->d, &w->place, "%s: a value is missing", w->place.option);
 	else
 		draft_add(p->d, &p->d->command, o, slice_of(value), w->place);
 }
 
 static void
-take_alias(struct parser *p, const struct word *w)
+keep_switch(struct parser *p, const struct word *w)
 {
-	const struct option *meant = options_find_flag(slice_of(w->option->alias_of));
-	const char *suffix = w->option->alias_suffix;
-	uint64_t number;
-	if (w->option->alias_value != NULL) {
-		if (is_on(p, w))
-			add(p, meant, w, w->option->alias_value);
-	} else if (suffix == NULL) {
-		add(p, meant, w, w->value);
-	} else if (text_number(slice_of(w->value), 0, UINT64_MAX, &number) == -1) {
-		draft_fault(p->d, &w->place, "%s: \"%.60s\" is no number of milliseconds", w->place.option, w->value);
-	} else {
-		add(p, meant, w, arena_printf(p->d->own, "%s%s", w->value, suffix));
+	is_on(p, w);
+	p->switches = arena_grow(p->d->own, p->switches, p->switch_count, sizeof(*p->switches));
+	p->switches[p->switch_count++] = *w;
+}
+
+static void
+apply_switch(struct parser *p, const struct word *w)
+{
+	bool on = is_on(p, w);
+	for (const struct option *o = w->option; o < options + option_count && strcmp(o->name, w->option->name) == 0; o++) {
+		const struct option *meant = options_find_flag(slice_of(o->alias_of));
+		bool is_said = draft_find(&p->d->command, meant) != NULL;
+		const char *value = on ? o->alias_value : is_said ? NULL : o->alias_off;
+		if (value != NULL)
+			add(p, meant, w, value);
 	}
 }
 
 static void
-refuse_not_built(struct parser *p, const struct word *w)
+finish_switches(struct parser *p)
 {
-	if ((w->option->flags & OPTION_SWITCH) == 0 || is_on(p, w))
-		draft_fault(p->d, &w->place, "%s: this version of wsgate has no such feature yet; leave the option out",
-			w->place.option);
+	for (size_t i = 0; i < p->switch_count; i++) {
+		size_t next = i + 1;
+		while (next < p->switch_count && p->switches[next].option != p->switches[i].option)
+			next++;
+		if (next == p->switch_count)
+			apply_switch(p, &p->switches[i]);
+	}
+}
+
+static bool
+is_negative(const char *text)
+{
+	uint64_t number;
+	return text[0] == '-' && text_number(slice_of(text + 1), 0, UINT64_MAX, &number) == 0;
+}
+
+static void
+take_alias(struct parser *p, const struct word *w)
+{
+	const struct option *o = w->option, *meant = options_find_flag(slice_of(o->alias_of));
+	uint64_t number;
+	if (o->alias_value != NULL)
+		keep_switch(p, w);
+	else if (o->alias_negative != NULL && is_negative(w->value))
+		add(p, meant, w, o->alias_negative);
+	else if (o->alias_suffix == NULL)
+		add(p, meant, w, w->value);
+	else if (text_number(slice_of(w->value), 0, UINT64_MAX, &number) == -1)
+		draft_fault(p->d, &w->place, "%s: \"%.60s\" is no number of milliseconds", w->place.option, w->value);
+	else
+		add(p, meant, w, arena_printf(p->d->own, "%s%s", w->value, o->alias_suffix));
 }
 
 static void
@@ -170,9 +204,6 @@ take(struct parser *p, const struct word *w)
 	case COMMAND_ALIAS:
 		take_alias(p, w);
 		break;
-	case COMMAND_NOT_BUILT:
-		refuse_not_built(p, w);
-		break;
 	}
 }
 
@@ -214,6 +245,7 @@ command_read(struct draft *d, int argc, char **argv, struct command *out)
 	}
 	if (p.done || d->fault_count > 0)
 		return;
+	finish_switches(&p);
 	finish_listen(&p);
 	if (*p.argv != NULL)
 		draft_add_program(d, (const char *const *)p.argv);

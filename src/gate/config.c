@@ -268,7 +268,7 @@ take_setting(struct feed *f, const struct option *o)
 	struct slice value = (o->flags & OPTION_VERBATIM) != 0 ? f->value : without_comment(f->value);
 	if (!may_be_set(f, o))
 		return;
-	if (value.len == 0)
+	if (value.len == 0 && (o->flags & OPTION_MAY_BE_EMPTY) == 0)
 		draft_fault(f->d, &f->place, "%s: a value is missing", o->name);
 	else
 		draft_add(f->d, f->section, o, value, f->place);

@@ -326,10 +326,25 @@ command_is_route(const struct draft *d)
 	return false;
 }
 
+/* What one option says twice, it says as it said last; but two that say one thing differently are a mistake. */
+static void
+judge_command(struct draft *d)
+{
+	unsigned many = OPTION_REPEATS | OPTION_ADDS | OPTION_BACKEND;
+	for (const struct setting *s = d->command.first; s != NULL; s = s->next) {
+		const struct setting *last = draft_find(&d->command, s->option);
+		if ((s->option->flags & many) != 0 || strcmp(name_of(s), name_of(last)) == 0 || strcmp(s->text, last->text) == 0)
+			continue;
+		draft_fault(d, &last->place, "%s and %s: %s cannot be %.60s and %.60s; leave one of them out", name_of(s),
+			name_of(last), s->option->name, s->text, last->text);
+	}
+}
+
 static void
 judge(struct draft *d)
 {
 	size_t routes = 0;
+	judge_command(d);
 	for (const struct section *s = d->sections; s != NULL; s = s->next)
 		if (is_route(s)) {
 			judge_route(d, s);

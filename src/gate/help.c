@@ -136,6 +136,8 @@ write_alias(FILE *out, const struct option *o)
 	const char *argument = o->argument == NULL ? "" : o->argument;
 	fprintf(out, "  --%s%s%s  is --%s=%s%s\n", options_flag(o, flag), *argument ? "=" : "", argument, meant,
 		o->alias_value != NULL ? o->alias_value : argument, o->alias_suffix != NULL ? o->alias_suffix : "");
+	if (o->alias_off != NULL)
+		fprintf(out, "  --%s=false  is --%s=%s, unless that is given\n", flag, meant, o->alias_off);
 }
 
 void
@@ -277,19 +279,8 @@ write_mdoc_alias(FILE *out, const struct option *o)
 	fprintf(out, "The same as\n.Fl \\&-%s Ns = Ns %s%s%s .\n", options_flag(options_find_flag(slice_of(o->alias_of)), meant),
 		o->alias_value == NULL ? "Ar " : "Cm ", o->alias_value == NULL ? o->argument : o->alias_value,
 		o->alias_suffix == NULL ? "" : o->alias_suffix);
-}
-
-static void
-write_not_built(FILE *out)
-{
-	const char *before = "";
-	fputs(".Pp\nThese options of websocketd are refused until what they ask for has been built:\n", out);
-	for (size_t i = 0; i < option_count; i++)
-		if (options[i].command == COMMAND_NOT_BUILT) {
-			fprintf(out, "%s.Fl \\&-%s", before, options[i].name);
-			before = " ,\n";
-		}
-	fputs(" .\n", out);
+	if (o->alias_off != NULL)
+		fprintf(out, "With\n.Cm =false\nit is\n.Fl \\&-%s Ns = Ns Cm %s ,\nunless that is given.\n", meant, o->alias_off);
 }
 
 static void
@@ -313,7 +304,6 @@ write_man1_options(FILE *out)
 		write_mdoc_default(out, o);
 	}
 	fputs(".El\n", out);
-	write_not_built(out);
 }
 
 static void

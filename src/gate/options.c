@@ -25,7 +25,6 @@
 #define LIMIT(resource, unit)                                                                                                      \
 	.scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM, .read = value_limit, .min = (resource), .max = (unit)
 #define ALIAS(key) .scope = OPTION_COMMAND, .command = COMMAND_ALIAS, .alias_of = (key)
-#define NOT_BUILT .scope = OPTION_COMMAND, .command = COMMAND_NOT_BUILT
 #define COMMAND(which) .scope = OPTION_COMMAND, .command = COMMAND_##which
 
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned) && sizeof(enum utf8_policy) == sizeof(unsigned), "value_choice");
@@ -167,7 +166,7 @@ const struct option options[] = {
 
 	/* --- [log] --- */
 	{ .name = "level", .scope = OPTION_LOG, .read = value_log_level, .standard = "info", .argument = "LEVEL",
-	  .help = "What is logged: fatal, error, warn, access, info, debug or trace, each with all before it." },
+	  .help = "What is logged: none, fatal, error, warn, access, info, debug or trace, each with all before it." },
 	{ .name = "format", .scope = OPTION_LOG, CHOICE(config, log.format, log_format, log_formats), .standard = "text",
 	  .argument = "FORMAT", .help = "How a line looks: text, json or logfmt." },
 	{ .name = "target", .scope = OPTION_LOG, .read = value_log_target, .standard = "stderr", .argument = "TARGET",
@@ -287,7 +286,7 @@ const struct option options[] = {
 	{ .name = "env", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM | OPTION_REPEATS | OPTION_ADDS | OPTION_VERBATIM,
 	  .read = value_env, .argument = "NAME=VALUE", .example = "LANG=C.UTF-8",
 	  .help = "Sets a variable for programs. May be given again." },
-	{ .name = "passenv", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM, .read = value_passenv,
+	{ .name = "passenv", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM | OPTION_MAY_BE_EMPTY, .read = value_passenv,
 	  .standard = "PATH LANG LC_ALL LD_LIBRARY_PATH TZ HOME USER", .argument = "NAME,...",
 	  .help = "Variables of wsgate's own environment that programs get, or none. They get no others of it." },
 	{ .name = "reverse_lookup", .scope = OPTION_ROUTE, .flags = OPTION_FOR_PROGRAM | OPTION_SWITCH, .read = value_switch,
@@ -342,11 +341,13 @@ const struct option options[] = {
 
 	/* --- names that websocketd has for it --- */
 	{ .name = "binary", ALIAS("framing"), .flags = OPTION_SWITCH, .alias_value = "raw" },
-	{ .name = "sameorigin", ALIAS("origin"), .flags = OPTION_SWITCH, .alias_value = "same" },
+	{ .name = "passstderr", ALIAS("framing"), .flags = OPTION_SWITCH, .alias_value = "tagged" },
+	{ .name = "passstderr", ALIAS("stderr"), .flags = OPTION_SWITCH, .alias_value = "client" },
+	{ .name = "sameorigin", ALIAS("origin"), .flags = OPTION_SWITCH, .alias_value = "same", .alias_off = "any" },
 	{ .name = "staticdir", ALIAS("static"), .argument = "DIRECTORY" },
 	{ .name = "cgidir", ALIAS("cgi"), .argument = "DIRECTORY" },
 	{ .name = "pingms", ALIAS("ping_interval"), .alias_suffix = "ms", .argument = "MS" },
-	{ .name = "maxforks", ALIAS("max_children"), .argument = "NUMBER" },
+	{ .name = "maxforks", ALIAS("max_children"), .alias_negative = "0", .argument = "NUMBER" },
 	{ .name = "maxframesize", ALIAS("max_message"), .argument = "SIZE" },
 	{ .name = "loglevel", ALIAS("level"), .argument = "LEVEL" },
 	{ .name = "sslcert", ALIAS("certificate"), .argument = "FILE" },
@@ -355,9 +356,6 @@ const struct option options[] = {
 	{ .name = "redirport", ALIAS("redirect_port"), .argument = "PORT" },
 	{ .name = "reverselookup", ALIAS("reverse_lookup"), .flags = OPTION_SWITCH, .argument = "YES|NO" },
 	{ .name = "h", COMMAND(HELP), .flags = OPTION_SWITCH },
-
-	/* --- websocketd's, for which the feature is not there yet: a row becomes another kind of row --- */
-	{ .name = "passstderr", NOT_BUILT, .flags = OPTION_SWITCH },
 };
 /* clang-format on */
 
@@ -453,15 +451,14 @@ options_nearest_flag(struct slice word)
 	for (size_t i = 0; i < word.len; i++)
 		copy[i] = (char)(word.data[i] == '-' ? '_' : word.data[i]);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (options[i].command != COMMAND_NOT_BUILT)
-			names[count++] = options[i].name;
+		names[count++] = options[i].name;
 	return text_nearest((struct slice){ copy, word.len }, names, count);
 }
 
 const char *
 options_flag(const struct option *o, char out[static OPTION_FLAG_MAX])
 {
-	bool is_plain = options_find_flag(slice_of(o->name)) == o;
+	bool is_plain = o->scope == OPTION_COMMAND || options_find_flag(slice_of(o->name)) == o;
 	snprintf(out, OPTION_FLAG_MAX, "%s%s", is_plain ? "" : "route-", o->name);
 	for (char *c = out; *c != '\0'; c++)
 		if (*c == '_')

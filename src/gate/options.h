@@ -37,6 +37,7 @@ enum {
 	OPTION_OF_ONE_ROUTE = 1 << 4, /* not in [defaults]; on the command line it is for the route "/" */
 	OPTION_BACKEND = 1 << 5,      /* where messages go: one for a route */
 	OPTION_NO_KEY = 1 << 6,       /* on the command line only */
+	OPTION_MAY_BE_EMPTY = 1 << 11,
 	/* Has an effect only on routes with ... */
 	OPTION_FOR_MESSAGES = 1 << 7, /* a backend */
 	OPTION_FOR_PROGRAM = 1 << 8,  /* exec, shell, dir or cgi */
@@ -55,8 +56,7 @@ enum option_command {
 	COMMAND_PORT,
 	COMMAND_ADDRESS,
 	COMMAND_UNIXSOCKET,
-	COMMAND_ALIAS,     /* stands for another option: see alias_of */
-	COMMAND_NOT_BUILT, /* known to users of websocketd, refused with an honest line */
+	COMMAND_ALIAS, /* stands for another option: see alias_of */
 };
 
 /*
@@ -85,9 +85,12 @@ struct option {
 	const char *help;     /* sentences in plain ASCII */
 
 	enum option_command command;
-	const char *alias_of;     /* name of a key ... */
-	const char *alias_value;  /* ... given this value if the switch is on ... */
-	const char *alias_suffix; /* ... or the value with this behind it (a number, then) */
+	/* A switch that stands for more than one option has a row for each, one behind the other. */
+	const char *alias_of;       /* name of a key ... */
+	const char *alias_value;    /* ... given this value if the switch is on ... */
+	const char *alias_off;      /* ... or this if it is off and nothing else on the command line says more; NULL: none ... */
+	const char *alias_suffix;   /* ... or the value with this behind it (a number, then) */
+	const char *alias_negative; /* what every negative number means; NULL: nothing */
 };
 
 /* The table, in the order in which it is read and shown. */

@@ -389,7 +389,7 @@ value_workers(struct draft *d, const struct option *o, const struct setting *s, 
 void
 value_log_level(struct draft *d, const struct option *o, const struct setting *s, void *object)
 {
-	static const char *const names[] = { "fatal", "error", "warn", "access", "info", "debug", "trace", NULL };
+	static const char *const names[] = { "none", "fatal", "error", "warn", "access", "info", "debug", "trace", NULL };
 	(void)o;
 	struct config *c = object;
 	if (log_level_parse(slice_of(s->text), &c->log.level) == -1)

@@ -177,6 +177,9 @@ what_nobody_asked_for_is_not_written(void **state)
 	assert_false(log_wants(LOG_LEVEL_ACCESS));
 	log_write(LOG_LEVEL_ACCESS, "no");
 	log_fields(LOG_LEVEL_INFO, "no", NULL, 0);
+	open_log(LOG_LEVEL_NONE, LOG_FORMAT_TEXT, "stderr");
+	assert_false(log_wants(LOG_LEVEL_FATAL));
+	log_write(LOG_LEVEL_FATAL, "no");
 	assert_null(next_line());
 	open_log(LOG_LEVEL_TRACE, LOG_FORMAT_TEXT, NULL);
 	log_write(LOG_LEVEL_TRACE, "yes");
@@ -555,9 +558,9 @@ static void
 levels_have_names(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "fatal", "error", "warn", "access", "info", "debug", "trace" };
+	static const char *const names[] = { "none", "fatal", "error", "warn", "access", "info", "debug", "trace" };
 	enum log_level level;
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		assert_int_equal(log_level_parse(slice_of(names[i]), &level), 0);
 		assert_int_equal(level, i);
 	}

@@ -178,8 +178,8 @@ static void
 yes_and_no_have_many_names(void **state)
 {
 	(void)state;
-	static const char *const yes[] = { "yes", "on", "true", "1", "YES", "True" };
-	static const char *const no[] = { "no", "off", "false", "0", "No", "OFF" };
+	static const char *const yes[] = { "yes", "on", "true", "1", "YES", "True", "t", "T" };
+	static const char *const no[] = { "no", "off", "false", "0", "No", "OFF", "f", "F" };
 	static const char *const neither[] = { "", "y", "2", "yes ", "enabled", "tru" };
 	bool value;
 	for (size_t i = 0; i < COUNT(yes); i++) {
