@@ -639,7 +639,7 @@ a_grandchild_that_writes_is_listened_to(void **state)
 	struct owner o;
 	(void)state;
 	program_init(&o, SHELL("(for i in 1 2 3 4 5; do sleep 0.1; echo $i; done) & exit 0"));
-	o.opt.drain_timeout_ms = vfork_is_real() ? 300 : 2000;
+	o.opt.drain_timeout_ms = 2000;
 	owner_open(&o);
 	assert_ended(&o, 1000, "exit 0");
 	assert_string_equal(owner_text(&o), "1\n2\n3\n4\n5\n");
