@@ -151,7 +151,7 @@ const backends = {
 
 for (const [name, ini] of Object.entries(backends)) {
 	scenario(`${CLIENTS} clients that do anything, in front of ${name}: each hears what it should, none is felt by the others`, async (s) => {
-		const g = await s.gate({ ini: `[defaults]\nmax_message = ${MAX_MESSAGE}\n${await ini(s)}` });
+		const g = await s.gate({ ini: `[defaults]\nmax_message = ${MAX_MESSAGE}\nstop = eof 20s, KILL\n${await ini(s)}` });
 		const neighbour = await g.open('/');
 		const seeds = process.env.SEED ? [Number(process.env.SEED)] : Array.from({ length: CLIENTS }, (_, i) => 1 + i);
 		while (seeds.length > 0) {
