@@ -26,7 +26,7 @@ push(struct gather *g, const unsigned char *data, size_t len)
 unsigned char *
 gather_put(struct gather *g, size_t len)
 {
-	assert(len <= GATHER_COPY_MAX && len <= GATHER_ARENA - g->used);
+	assert(len <= GATHER_ARENA - g->used);
 	unsigned char *room = g->arena + g->used;
 	if (len == 0)
 		return room;

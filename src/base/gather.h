@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+#include "base/buf.h"
+
 enum {
 	GATHER_ARENA = 128 * 1024, /* what one read of 64 KiB becomes, even as one-byte lines */
 	GATHER_VECTORS = 64,
@@ -49,8 +51,15 @@ gather_has_room(const struct gather *g)
  */
 void gather_add(struct gather *g, const void *data, size_t len);
 
-/* Room for LEN <= GATHER_COPY_MAX bytes that the caller fills in at once (a frame header). */
+/* Room for LEN bytes that the caller fills in at once: GATHER_COPY_MAX at the most (a frame header), or what gather_space() has. */
 unsigned char *gather_put(struct gather *g, size_t len);
+
+/* Where the next gather_put() will be, for those who know how many bytes they have only once they are there. */
+static inline struct span
+gather_space(struct gather *g)
+{
+	return (struct span){ g->arena + g->used, GATHER_ARENA - g->used };
+}
 
 /* Forgets the first LEN bytes (already written). */
 void gather_drop(struct gather *g, size_t len);

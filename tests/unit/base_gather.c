@@ -148,6 +148,22 @@ room_is_denied_before_it_runs_out(void **state)
 }
 
 static void
+what_is_made_in_the_free_space_is_taken_without_a_copy(void **state)
+{
+	(void)state;
+	gather_add(&g, "ab", 2);
+	struct span space = gather_space(&g);
+	assert_int_equal(space.len, GATHER_ARENA - 2);
+	memset(space.data, 'c', 5000);
+	assert_ptr_equal(gather_put(&g, 5000), space.data);
+	gather_add(&g, "d", 1);
+	assert_int_equal(g.count, 1);
+	assert_int_equal(g.total, 5003);
+	assert_memory_equal(g.arena + 5000, "ccd", 3);
+	assert_int_equal(gather_space(&g).len, GATHER_ARENA - 5003);
+}
+
+static void
 whatever_is_added_and_dropped_the_stream_is_kept(void **state)
 {
 	(void)state;
@@ -186,6 +202,7 @@ main(void)
 		gather_test(neighbours_in_one_buffer_are_one_vector),
 		gather_test(a_partial_write_leaves_the_rest),
 		gather_test(room_is_denied_before_it_runs_out),
+		gather_test(what_is_made_in_the_free_space_is_taken_without_a_copy),
 		gather_test(whatever_is_added_and_dropped_the_stream_is_kept),
 	};
 	return cmocka_run_group_tests_name("base_gather", tests, NULL, NULL);
