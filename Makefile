@@ -13,7 +13,7 @@ WSGATE  ?= wsgate
 # --- rooms -----------------------------------------------------------------------------------
 
 BASE    := buf gather text log crypto address
-PROTO   := utf8 json http http_date chunked cgi upgrade ws framing framing_lines framing_raw framing_message framing_netstring \
+PROTO   := utf8 json http http_date chunked cgi deflate deflate_offer upgrade ws framing framing_lines framing_raw framing_message framing_netstring \
 	framing_jsonl framing_lsp framing_tagged
 IO      := loop tls stream child resolve dial listen
 BACKEND := environment pipe pty spawn stderr_log process socket

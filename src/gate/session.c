@@ -297,7 +297,7 @@ read_client(struct session *s)
 	size_t len = in.len;
 	struct piece piece;
 	enum ws_result result;
-	while ((result = ws_read(&s->ws, &in, &piece)) == WS_PIECE)
+	while ((result = ws_read(&s->ws, &in, NULL, &piece)) == WS_PIECE)
 		take_piece(s, &piece);
 	stream_eat(s->stream, len - in.len);
 	if (!s->backend_ended)
@@ -357,13 +357,12 @@ read_backend(struct session *s)
 			pass_close(s, &piece);
 			continue;
 		}
-		if (!gather_has_room(g))
+		if (piece.kind != MESSAGE_PONG) { /* a frame, but no message */
+			s->out_messages += piece.last;
+			s->out_bytes += piece.bytes.len;
+		}
+		while (!ws_write(&s->ws, &piece, g))
 			stream_send(s->stream, g);
-		ws_write(&s->ws, &piece, g);
-		if (piece.kind == MESSAGE_PONG)
-			continue; /* a frame, but no message */
-		s->out_messages += piece.last;
-		s->out_bytes += piece.bytes.len;
 	}
 	stream_send(s->stream, g);
 	s->active_ms = loop_now_ms(s->stream->loop);
@@ -592,7 +591,7 @@ session_start(struct guest *client, struct stream *stream, struct backend *backe
 	s->stream = stream;
 	s->backend = backend;
 	s->active_ms = loop_now_ms(stream->loop);
-	ws_init(&s->ws, route->max_message);
+	ws_init(&s->ws, route->max_message, NULL);
 	loop_timer_init(&s->timer, stream->loop, on_timer, s);
 	stream_own(stream, session_client, s);
 	backend->fn = session_backend;

@@ -34,7 +34,7 @@ jsonl_write(struct framing *f, const struct piece *piece, struct gather *out)
 		return code;
 	fault = has_line_break(whole) ? "the message has a line break in it" : json_fault(whole.data, whole.len);
 	if (fault != NULL)
-		return framing_refuse(f, WS_CLOSE_NOT_UTF8, fault);
+		return framing_refuse(f, WS_CLOSE_INVALID, fault);
 	framing_lend(f, whole, out);
 	gather_add(out, "\n", 1);
 	return 0;

@@ -12,6 +12,9 @@ enum { KEY_BYTES = 16, KEY_LEN = CRYPTO_BASE64_LEN(16) };
 /* More are a flood, not an offer; they are compared with one another. */
 enum { OFFERS_MAX = 64 };
 
+/* Of a quoted value; longer ones are cut, for all that is so long is wrong: the longest of ours is "15". */
+enum { QUOTED_MAX = 4 };
+
 static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 static bool
@@ -192,80 +195,96 @@ take_byte(struct slice *text, char byte)
 }
 
 static bool
-take_token(struct slice *text)
+take_token(struct slice *text, struct slice *token)
 {
-	struct slice token = *text;
 	size_t len = 0;
 	while (len < text->len && (text->data[len] == 0 || strchr(" \t,;=\"", text->data[len]) == NULL))
 		len++;
-	token.len = len;
+	*token = (struct slice){ text->data, len };
 	text->data += len;
 	text->len -= len;
-	return http_is_token(token);
+	return http_is_token(*token);
 }
 
-/* RFC 9110 5.6.4, its opening quote is taken. */
+/* RFC 9110 5.6.4, its opening quote is taken. VALUE lies in OUT. */
 static bool
-take_quoted(struct slice *text)
+take_quoted(struct slice *text, char out[static QUOTED_MAX], struct slice *value)
 {
+	*value = (struct slice){ out, 0 };
 	while (text->len > 0) {
 		if (take_byte(text, '"'))
 			return true;
 		if (take_byte(text, '\\') && text->len == 0)
 			return false;
+		if (value->len < QUOTED_MAX)
+			out[value->len++] = text->data[0];
 		text->data++;
 		text->len--;
 	}
 	return false;
 }
 
-/* token *( ";" token [ "=" ( token / quoted-string ) ] ), RFC 6455 9.1 */
+/* token [ "=" ( token / quoted-string ) ], RFC 6455 9.1 */
 static bool
-take_extension(struct slice *text)
+take_parameter(struct slice *text, struct deflate_offer *offer)
 {
-	if (!take_token(text))
+	struct slice name, value = { NULL, 0 };
+	char quoted[QUOTED_MAX];
+	skip_any(text, " \t");
+	if (!take_token(text, &name))
 		return false;
 	skip_any(text, " \t");
-	while (take_byte(text, ';')) {
+	if (take_byte(text, '=')) {
 		skip_any(text, " \t");
-		if (!take_token(text))
-			return false;
-		skip_any(text, " \t");
-		if (!take_byte(text, '='))
-			continue;
-		skip_any(text, " \t");
-		if (!(take_byte(text, '"') ? take_quoted(text) : take_token(text)))
+		if (!(take_byte(text, '"') ? take_quoted(text, quoted, &value) : take_token(text, &value)))
 			return false;
 		skip_any(text, " \t");
 	}
+	deflate_offer_add(offer, name, value);
+	return true;
+}
+
+/* token *( ";" parameter ), as if it were an offer of permessage-deflate: that is the only extension spoken here. */
+static bool
+take_extension(struct slice *text, struct slice *name, struct deflate_offer *offer)
+{
+	*offer = (struct deflate_offer){ 0 };
+	if (!take_token(text, name))
+		return false;
+	skip_any(text, " \t");
+	while (take_byte(text, ';'))
+		if (!take_parameter(text, offer))
+			return false;
 	return text->len == 0 || text->data[0] == ',';
 }
 
+/* One field of possibly several, which are one list, in the client's order of preference. The first that will do is taken. */
 static bool
-is_extension_list(struct slice text)
+take_extensions(struct slice text, const struct upgrade_options *opt, struct upgrade *up)
 {
+	struct deflate_offer offer;
+	struct slice name;
 	for (;;) {
 		skip_any(&text, ", \t");
 		if (text.len == 0)
 			return true;
-		if (!take_extension(&text))
+		if (!take_extension(&text, &name, &offer))
 			return false;
+		if (!up->deflate.agreed && slice_equals(name, "permessage-deflate"))
+			deflate_accept(&offer, &opt->deflate, &up->deflate);
 	}
 }
 
-/*
- * RFC 6455 9.1. No extension is spoken yet, so all offers are declined by silence. An offer of
- * permessage-deflate would be weighed here (RFC 7692 7.1), and the answer kept in UP for the
- * response.
- */
+/* RFC 6455 9.1, RFC 7692 5. What is not accepted is declined by silence. */
 static bool
-judge_extensions(const struct http_request *req, struct http_fault *fault)
+judge_extensions(const struct http_request *req, const struct upgrade_options *opt, struct upgrade *up, struct http_fault *fault)
 {
 	const struct http_field *field;
 	size_t at = 0;
 
+	up->deflate = (struct deflate_terms){ .agreed = false };
 	while ((field = http_next_field(req, "sec-websocket-extensions", &at)) != NULL)
-		if (!is_extension_list(field->value))
+		if (!take_extensions(field->value, opt, up))
 			return refuse(fault, 400, "The Sec-WebSocket-Extensions are malformed.");
 	return true;
 }
@@ -277,7 +296,7 @@ upgrade_judge(const struct http_request *req, const struct upgrade_options *opt,
 		return UPGRADE_NO;
 	if (!judge_request(req, fault) || !judge_version(req, fault) || !judge_key(req, up, fault))
 		return UPGRADE_BROKEN;
-	if (!judge_subprotocols(req, opt, up, fault) || !judge_extensions(req, fault))
+	if (!judge_subprotocols(req, opt, up, fault) || !judge_extensions(req, opt, up, fault))
 		return UPGRADE_BROKEN;
 	return UPGRADE_YES;
 }
@@ -294,12 +313,15 @@ put(unsigned char *at, struct slice text)
 int
 upgrade_write_response(struct buf *out, const struct upgrade *up, const char *extra)
 {
-	const bool chosen = up->subprotocol.data != NULL;
+	const bool chosen = up->subprotocol.data != NULL, deflates = up->deflate.agreed;
+	char extension[DEFLATE_ANSWER_MAX];
 	const struct slice parts[] = {
 		slice_of("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "),
 		{ up->accept, UPGRADE_ACCEPT_LEN },
 		slice_of(chosen ? "\r\nSec-WebSocket-Protocol: " : ""),
 		up->subprotocol,
+		slice_of(deflates ? "\r\nSec-WebSocket-Extensions: " : ""),
+		slice_of(deflates ? deflate_answer(&up->deflate, extension) : ""),
 		slice_of("\r\n"),
 		slice_of(extra),
 		slice_of("\r\n"),

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "proto/deflate.h"
 #include "proto/http.h"
 
 enum { UPGRADE_ACCEPT_LEN = 28 };
@@ -15,6 +16,7 @@ enum { UPGRADE_ACCEPT_LEN = 28 };
 struct upgrade {
 	char accept[UPGRADE_ACCEPT_LEN + 1]; /* value of Sec-WebSocket-Accept */
 	struct slice subprotocol;            /* chosen; data NULL if none. Points into the request or the list */
+	struct deflate_terms deflate;        /* of the client's first offer that could be accepted */
 };
 
 /* Which subprotocols a route takes. */
@@ -28,6 +30,7 @@ struct upgrade_options {
 	enum subprotocol_policy subprotocols;
 	const char *const *subprotocol_list; /* NULL-terminated, in order of preference */
 	bool subprotocols_required;          /* no match: 400 instead of going on without one */
+	struct deflate_options deflate;
 };
 
 enum upgrade_result {

@@ -7,6 +7,9 @@
  *        ^                                                |
  *        +---------------- frame_left == 0 ---------------+
  *
+ * A compressed message takes another way in two places only: read_packed() where read_data() is, and
+ * write_packed() where a frame is written.
+ *
  * The common frame lies whole in the input: then nothing is copied, neither header nor payload.
  * Two messages may be under way at once, a data message in fragments and one control frame between
  * them; so what belongs to the message (message_kind, message_len, utf8, first) is kept apart from
@@ -23,6 +26,7 @@
 enum {
 	FIN = 0x80,
 	RSV = 0x70,
+	RSV1 = 0x40, /* the message is compressed (RFC 7692 6) */
 	OPCODE = 0x0F,
 	CONTROL = 0x08, /* set in the opcodes of control frames */
 	MASKED = 0x80,
@@ -35,16 +39,24 @@ enum {
 };
 
 void
-ws_init(struct ws *ws, uint64_t max_message)
+ws_init(struct ws *ws, uint64_t max_message, struct deflate *deflate)
 {
-	*ws = (struct ws){ .max_message = max_message == 0 ? UINT64_MAX : max_message };
+	*ws = (struct ws){ .max_message = max_message == 0 ? UINT64_MAX : max_message, .deflate = deflate };
+}
+
+static void
+drop_control(struct ws *ws)
+{
+	free(ws->control);
+	ws->control = NULL;
 }
 
 void
 ws_clear(struct ws *ws)
 {
-	free(ws->control);
-	ws->control = NULL;
+	drop_control(ws);
+	deflate_free(ws->deflate);
+	ws->deflate = NULL;
 }
 
 static enum ws_result
@@ -115,13 +127,23 @@ take_header(struct ws *ws, struct span *in)
 	return header;
 }
 
+/* RSV1 marks the first frame of a compressed message, if that is negotiated, and nothing else (RFC 7692 6). */
+static bool
+reserved_bits_are_right(const struct ws *ws, unsigned first)
+{
+	unsigned opcode = first & OPCODE;
+	bool may_be_packed = ws->deflate != NULL && opcode != 0 && !(opcode & CONTROL);
+
+	return (first & RSV) == 0 || ((first & RSV) == RSV1 && may_be_packed);
+}
+
 /* What is wrong with the first two bytes of a frame (5.2, 5.4, 5.5), or NULL. All of it is 1002. */
 static const char *
 header_fault(const struct ws *ws, const unsigned char *header)
 {
 	unsigned opcode = header[0] & OPCODE;
 
-	if (header[0] & RSV)
+	if (!reserved_bits_are_right(ws, header[0]))
 		return "reserved bit is set";
 	if (!(OPCODES_KNOWN >> opcode & 1))
 		return "unknown opcode";
@@ -165,11 +187,22 @@ begin_frame(struct ws *ws, const unsigned char *header, uint64_t len)
 }
 
 static void
-begin_message(struct ws *ws)
+begin_message(struct ws *ws, bool packed)
 {
 	ws->message_kind = ws->opcode;
+	ws->packed = packed;
 	ws->message_len = 0;
 	ws->first = true; /* and ws->utf8 is at its start: no text message ended anywhere else */
+}
+
+/* LEN bytes more belong to the message. */
+static enum ws_result
+count(struct ws *ws, uint64_t len)
+{
+	if (len > ws->max_message - ws->message_len)
+		return break_with(ws, WS_CLOSE_TOO_BIG, "message is too big");
+	ws->message_len += len;
+	return WS_PIECE;
 }
 
 /* WS_PIECE: the payload of a judged frame is next. */
@@ -195,11 +228,8 @@ read_header(struct ws *ws, struct span *in)
 	if (ws->opcode & CONTROL)
 		return WS_PIECE;
 	if (ws->opcode != 0)
-		begin_message(ws);
-	if (len > ws->max_message - ws->message_len)
-		return break_with(ws, WS_CLOSE_TOO_BIG, "message is too big");
-	ws->message_len += len;
-	return WS_PIECE;
+		begin_message(ws, (header[0] & RSV1) != 0);
+	return ws->packed ? WS_PIECE : count(ws, len);
 }
 
 static bool
@@ -208,7 +238,21 @@ text_goes_on(struct ws *ws, struct span bytes, bool last)
 	return utf8_check(&ws->utf8, bytes.data, bytes.len) && (!last || ws->utf8 == UTF8_START);
 }
 
-/* WS_MORE also behind an empty fragment: there is nothing in it to hand on. */
+/* WS_MORE if there is nothing to hand on, as behind an empty fragment. */
+static enum ws_result
+hand_on(struct ws *ws, struct span bytes, bool last, struct piece *out)
+{
+	if (ws->message_kind == MESSAGE_TEXT && !text_goes_on(ws, bytes, last))
+		return break_with(ws, WS_CLOSE_INVALID, "text is not UTF-8");
+	if (bytes.len == 0 && !last)
+		return WS_MORE;
+	*out = (struct piece){ (enum message_kind)ws->message_kind, ws->first, last, bytes };
+	ws->first = false;
+	if (last)
+		ws->message_kind = 0;
+	return WS_PIECE;
+}
+
 static enum ws_result
 read_data(struct ws *ws, struct span *in, struct piece *out)
 {
@@ -222,15 +266,56 @@ read_data(struct ws *ws, struct span *in, struct piece *out)
 	span_skip(in, len);
 	ws->frame_left -= len;
 	ws->in_frame = ws->frame_left > 0;
-	if (ws->message_kind == MESSAGE_TEXT && !text_goes_on(ws, bytes, last))
-		return break_with(ws, WS_CLOSE_NOT_UTF8, "text is not UTF-8");
-	if (len == 0 && !last)
-		return WS_MORE;
-	*out = (struct piece){ (enum message_kind)ws->message_kind, ws->first, last, bytes };
-	ws->first = false;
-	if (last)
-		ws->message_kind = 0;
-	return WS_PIECE;
+	return hand_on(ws, bytes, last, out);
+}
+
+/* What could not be inflated lately for want of room comes again, and is not to be unmasked again. */
+static void
+unmask_once(struct ws *ws, struct span packed)
+{
+	size_t *clear = &ws->deflate->clear;
+
+	if (packed.len <= *clear)
+		return;
+	span_skip(&packed, *clear);
+	ws_unmask(packed.data, packed.len, ws->mask);
+	*clear += packed.len;
+}
+
+/* The payload of the frame, as far as it has come, into ROOM. */
+static enum deflate_result
+inflate_frame(struct ws *ws, struct span *in, struct span *room)
+{
+	size_t len = in->len < ws->frame_left ? in->len : (size_t)ws->frame_left;
+	struct span packed = { in->data, len };
+	enum deflate_result result;
+
+	unmask_once(ws, packed);
+	result = deflate_unpack(ws->deflate, &packed, ws->fin && len == ws->frame_left, room);
+	len -= packed.len;
+	ws->deflate->clear -= len;
+	ws->frame_left -= len;
+	ws->in_frame = ws->frame_left > 0 || result == DEFLATE_FULL;
+	span_skip(in, len);
+	return result;
+}
+
+static enum ws_result
+read_packed(struct ws *ws, struct span *in, struct span *room, struct piece *out)
+{
+	struct span bytes = *room;
+	enum deflate_result result = inflate_frame(ws, in, room);
+
+	bytes.len -= room->len;
+	if (result == DEFLATE_CORRUPT)
+		return break_with(ws, WS_CLOSE_INVALID, "compressed data is corrupt");
+	if (result == DEFLATE_NO_MEMORY)
+		return break_with(ws, WS_CLOSE_INTERNAL, "out of memory");
+	if (result == DEFLATE_FULL && bytes.len == 0)
+		return WS_FULL;
+	if (count(ws, bytes.len) == WS_BROKEN)
+		return WS_BROKEN;
+	return hand_on(ws, bytes, ws->fin && !ws->in_frame, out);
 }
 
 /* 5.5.1, 7.4 */
@@ -247,7 +332,7 @@ judge_close(struct ws *ws, struct span payload)
 	if (!ws_close_code_is_valid(get_16(payload.data)))
 		return break_with(ws, WS_CLOSE_PROTOCOL, "forbidden close code");
 	if (!utf8_check(&state, payload.data + 2, payload.len - 2) || state != UTF8_START)
-		return break_with(ws, WS_CLOSE_NOT_UTF8, "close reason is not UTF-8");
+		return break_with(ws, WS_CLOSE_INVALID, "close reason is not UTF-8");
 	return WS_PIECE;
 }
 
@@ -303,7 +388,7 @@ ignore(const struct ws *ws, struct span *in)
 }
 
 static enum ws_result
-read_frame(struct ws *ws, struct span *in, struct piece *out)
+read_frame(struct ws *ws, struct span *in, struct span *room, struct piece *out)
 {
 	if (!ws->in_frame) {
 		enum ws_result result = read_header(ws, in);
@@ -311,20 +396,22 @@ read_frame(struct ws *ws, struct span *in, struct piece *out)
 		if (result != WS_PIECE)
 			return result;
 	}
-	return ws->opcode & CONTROL ? read_control(ws, in, out) : read_data(ws, in, out);
+	if (ws->opcode & CONTROL)
+		return read_control(ws, in, out);
+	return ws->packed ? read_packed(ws, in, room, out) : read_data(ws, in, out);
 }
 
 enum ws_result
-ws_read(struct ws *ws, struct span *in, struct piece *out)
+ws_read(struct ws *ws, struct span *in, struct span *room, struct piece *out)
 {
 	enum ws_result result;
 
 	if (ws->control != NULL && !ws->in_frame) /* handed on by the last call */
-		ws_clear(ws);
+		drop_control(ws);
 	if (ws->closed)
 		return ignore(ws, in);
 	do
-		result = read_frame(ws, in, out);
+		result = read_frame(ws, in, room, out);
 	while (result == WS_MORE && in->len > 0);
 	return result == WS_BROKEN ? ignore(ws, in) : result;
 }
@@ -386,22 +473,82 @@ put_header(unsigned char *header, unsigned first, size_t len)
 	}
 }
 
-void
-ws_write(struct ws *ws, const struct piece *piece, struct gather *out)
+static unsigned
+first_byte(const struct piece *piece)
+{
+	return (piece->first ? (unsigned)piece->kind : 0) | (piece->last ? FIN : 0u);
+}
+
+/* Whether a message is compressed is decided by its first piece, which is all of it or the head of a long one. */
+static bool
+is_to_be_packed(struct ws *ws, const struct piece *piece)
+{
+	if (ws->deflate == NULL || piece->kind & CONTROL)
+		return false;
+	if (piece->first)
+		ws->deflate->packing = deflate_begin(ws->deflate, piece->last ? piece->bytes.len : SIZE_MAX);
+	return ws->deflate->packing;
+}
+
+/* The payload is made behind the longest header, and moves up to its own once its length is known. */
+static void
+pack_frame(struct ws *ws, const struct piece *piece, struct gather *out)
+{
+	unsigned char *frame = gather_space(out).data;
+	size_t len = deflate_pack(ws->deflate, piece->bytes, piece->last, frame + WS_HEADER_MAX);
+	size_t header_len = out_header_size(len);
+
+	memmove(frame + header_len, frame + WS_HEADER_MAX, len);
+	put_header(frame, first_byte(piece) | (piece->first ? RSV1 : 0u), len);
+	gather_put(out, header_len + len);
+}
+
+/* A long piece leaves in slices, for which there is always room in an empty OUT. */
+static bool
+write_packed(struct ws *ws, struct piece *piece, struct gather *out)
+{
+	struct piece slice;
+
+	do {
+		slice = *piece;
+		if (slice.bytes.len > DEFLATE_SLICE) {
+			slice.bytes.len = DEFLATE_SLICE;
+			slice.last = false;
+		}
+		if (!gather_has_room(out) || gather_space(out).len < WS_HEADER_MAX + deflate_bound(slice.bytes.len))
+			return false;
+		pack_frame(ws, &slice, out);
+		ws->out_open = !slice.last;
+		piece->first = false;
+		span_skip(&piece->bytes, slice.bytes.len);
+	} while (piece->bytes.len > 0);
+	return true;
+}
+
+static bool
+write_plain(struct ws *ws, const struct piece *piece, struct gather *out)
 {
 	size_t len = piece->bytes.len;
-	unsigned opcode = piece->first ? (unsigned)piece->kind : 0;
 
-	if (piece->kind & CONTROL) {
-		assert(piece->first && piece->last && len <= WS_CONTROL_MAX);
-	} else {
-		assert(piece->first == !ws->out_open);
+	if (!gather_has_room(out))
+		return false;
+	if (!(piece->kind & CONTROL))
 		ws->out_open = !piece->last;
-	}
-	if (len == 0 && !piece->first && !piece->last)
-		return;
-	put_header(gather_put(out, out_header_size(len)), opcode | (piece->last ? FIN : 0u), len);
+	put_header(gather_put(out, out_header_size(len)), first_byte(piece), len);
 	gather_add(out, piece->bytes.data, len);
+	return true;
+}
+
+bool
+ws_write(struct ws *ws, struct piece *piece, struct gather *out)
+{
+	if (piece->kind & CONTROL)
+		assert(piece->first && piece->last && piece->bytes.len <= WS_CONTROL_MAX);
+	else
+		assert(piece->first == !ws->out_open);
+	if (piece->bytes.len == 0 && !piece->first && !piece->last)
+		return true;
+	return is_to_be_packed(ws, piece) ? write_packed(ws, piece, out) : write_plain(ws, piece, out);
 }
 
 size_t
@@ -464,7 +611,7 @@ ws_close_code_is_valid(uint16_t code)
 	case WS_CLOSE_GOING_AWAY:
 	case WS_CLOSE_PROTOCOL:
 	case WS_CLOSE_UNSUPPORTED:
-	case WS_CLOSE_NOT_UTF8:
+	case WS_CLOSE_INVALID:
 	case WS_CLOSE_POLICY:
 	case WS_CLOSE_TOO_BIG:
 	case 1010: /* mandatory extension */

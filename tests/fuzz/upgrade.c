@@ -1,7 +1,8 @@
 /*
  * Any header fields as an opening handshake: the input stands behind a good request line and Host,
  * so that the fuzzer need not find those. A refusal has a status that we may give; a yes has one
- * key, a choice that was offered, and a response that is a response.
+ * key, a choice that was offered, compression that can be had on both sides, and a response that is a
+ * response.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -15,11 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const ours[] = { "v2", "chat", "v1", NULL };
 
 static const struct upgrade_options policies[] = {
-	{ SUBPROTOCOL_ANY, NULL, false },
-	{ SUBPROTOCOL_ANY, NULL, true },
-	{ SUBPROTOCOL_LIST, ours, false },
-	{ SUBPROTOCOL_LIST, ours, true },
-	{ SUBPROTOCOL_NONE, NULL, false },
+	{ SUBPROTOCOL_ANY, NULL, false, { .on = true, .takeover = true, .window = 12 } },
+	{ SUBPROTOCOL_ANY, NULL, true, { .on = true, .takeover = false, .window = 15 } },
+	{ SUBPROTOCOL_LIST, ours, false, { .on = true, .takeover = true, .window = 9 } },
+	{ SUBPROTOCOL_LIST, ours, true, { .on = false } },
+	{ SUBPROTOCOL_NONE, NULL, false, { .on = false } },
 };
 
 static void
@@ -63,8 +64,19 @@ must_answer_well(const struct upgrade *up)
 	must(text.len > 4 && memcmp(text.data + text.len - 4, "\r\n\r\n", 4) == 0, "an empty line at the end");
 	for (size_t i = 0; i < text.len; i++)
 		lines += text.data[i] == '\n';
-	must(lines == (up->subprotocol.data == NULL ? 6 : 7), "no line is smuggled in");
+	must(lines == 6u + (up->subprotocol.data != NULL) + up->deflate.agreed, "no line is smuggled in");
 	buf_clear(&out);
+}
+
+static void
+must_be_fair(const struct deflate_options *opt, const struct deflate_terms *terms)
+{
+	must(opt->on || !terms->agreed, "no compression if it is off");
+	if (!terms->agreed)
+		return;
+	must(opt->takeover || !(terms->server_takeover || terms->client_takeover), "no takeover if that is off");
+	must(terms->server_bits == 0 || (terms->server_bits >= 8 && terms->server_bits <= opt->window), "a window of ours");
+	must(terms->client_bits == 0 || (terms->client_bits >= 8 && terms->client_bits <= opt->window), "a window of the client's");
 }
 
 static void
@@ -80,6 +92,7 @@ must_deserve_yes(const struct http_request *req, const struct upgrade_options *o
 		must_be_offered(req, up->subprotocol);
 	if (up->subprotocol.data != NULL && opt->subprotocols == SUBPROTOCOL_LIST)
 		must_be_listed(up->subprotocol);
+	must_be_fair(&opt->deflate, &up->deflate);
 	must_answer_well(up);
 }
 

@@ -3,18 +3,23 @@
  * parser that follows RFC 6455 with the whole input before it. What was read is then written as our
  * own frames, in the same pieces, and the slow parser must find the same messages in them.
  *
- * Input: one byte for the size limit, two that seed the cuts, then the wire.
+ * Input: one byte for the size limit, two that seed the cuts, then the wire. With an odd seed
+ * permessage-deflate is agreed upon, and there is always a limit.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "../slow_utf8.h"
 #include "proto/ws.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { TAG_BROKEN = '!' };
+enum { TAG_BROKEN = '!', PACKED_MAX = 1000 };
+
+static const struct deflate_options options = { .on = true, .takeover = true, .level = 1, .window = 9, .threshold = 8 };
+static const struct deflate_terms terms = { .agreed = true, .server_takeover = true, .client_takeover = true };
 
 static void
 must(bool truth)
@@ -54,14 +59,92 @@ struct slow {
 	unsigned kind;     /* of the data message under way */
 	uint64_t declared; /* length of it */
 	struct buf message;
+	bool deflates;     /* it is agreed upon */
+	bool is_packed;    /* the message under way is compressed ... */
+	struct buf packed; /* ... and came so */
+	z_stream *z;       /* as it was before the message; NULL: new */
 	struct buf *story;
 };
+
+/* Compressed, a message may be too big and wrong at once, and which is seen first is a matter of the room. */
+static void
+tell_break(struct buf *story, bool deflates, unsigned code)
+{
+	tell(story, TAG_BROKEN, deflates && code == 1009 ? 1007 : code, "", 0);
+}
 
 static bool
 slow_break(struct slow *s, unsigned code)
 {
-	tell(s->story, TAG_BROKEN, code, "", 0);
+	tell_break(s->story, s->deflates, code);
 	return false;
+}
+
+static z_stream *
+slow_copy(z_stream *z)
+{
+	z_stream *copy = calloc(1, sizeof(*copy));
+
+	must(copy != NULL);
+	must((z == NULL ? inflateInit2(copy, -15) : inflateCopy(copy, z)) == Z_OK);
+	return copy;
+}
+
+static void
+slow_forget(z_stream *z)
+{
+	if (z != NULL)
+		inflateEnd(z);
+	free(z);
+}
+
+/* The window in, the window out. */
+static void
+slow_begin_stream(z_stream *z)
+{
+	static unsigned char window[32768];
+	unsigned len = 0;
+
+	must(inflateGetDictionary(z, window, &len) == Z_OK && inflateReset(z) == Z_OK);
+	must(inflateSetDictionary(z, window, len) == Z_OK);
+}
+
+/* All that came of the message, from its beginning, becomes s->message. */
+static bool
+slow_inflate(struct slow *s, z_stream *z)
+{
+	static unsigned char out[PACKED_MAX + 1];
+	int result;
+
+	z->next_in = buf_span(&s->packed).data;
+	z->avail_in = (unsigned)buf_len(&s->packed);
+	z->next_out = out;
+	z->avail_out = sizeof(out);
+	while ((result = inflate(z, Z_SYNC_FLUSH)) == Z_STREAM_END)
+		slow_begin_stream(z);
+	buf_clear(&s->message);
+	append(&s->message, out, sizeof(out) - z->avail_out);
+	return result == Z_OK || result == Z_BUF_ERROR;
+}
+
+static bool
+slow_unpack(struct slow *s, const unsigned char *payload, size_t len, bool ends)
+{
+	z_stream *z;
+	bool is_right;
+
+	append(&s->packed, payload, len);
+	if (!ends && !s->masked)
+		return true; /* a frame of ours, of which there may be thousands */
+	z = slow_copy(s->z);
+	append(&s->packed, "\x00\x00\xff\xff", ends ? 4 : 0);
+	is_right = slow_inflate(s, z) && (!ends || z->data_type == 128) && (s->max == 0 || buf_len(&s->message) <= s->max);
+	slow_forget(ends ? s->z : z);
+	if (!ends)
+		return is_right;
+	s->z = z;
+	buf_clear(&s->packed);
+	return is_right;
 }
 
 static bool
@@ -90,7 +173,10 @@ slow_data(struct slow *s, const unsigned char *payload, size_t len, bool whole, 
 {
 	bool cut;
 
-	append(&s->message, payload, len);
+	if (!s->is_packed)
+		append(&s->message, payload, len);
+	else if (!slow_unpack(s, payload, len, whole && fin))
+		return slow_break(s, 1007);
 	if (s->kind == MESSAGE_TEXT && !slow_begins_utf8(buf_span(&s->message).data, buf_len(&s->message), &cut))
 		return slow_break(s, 1007);
 	if (!whole || !fin)
@@ -116,7 +202,8 @@ slow_frame(struct slow *s)
 	if (s->wire.len < 2)
 		return false;
 	opcode = p[0] % 16;
-	if (p[0] / 16 % 8 != 0 || (opcode > 2 && opcode < 8) || opcode > 10 || (p[1] >= 128) != s->masked)
+	if ((p[0] / 16 % 8 != 0 && !(s->deflates && p[0] / 16 % 8 == 4 && (opcode == 1 || opcode == 2))) ||
+		(opcode > 2 && opcode < 8) || opcode > 10 || (p[1] >= 128) != s->masked)
 		return slow_break(s, 1002);
 	if (opcode >= 8 && (p[0] < 128 || p[1] % 128 > 125))
 		return slow_break(s, 1002);
@@ -135,7 +222,8 @@ slow_frame(struct slow *s)
 	}
 	if (opcode < 8) {
 		s->declared = opcode == 0 ? s->declared : 0;
-		if (s->max > 0 && (len > s->max || s->declared + len > s->max))
+		s->is_packed = opcode == 0 ? s->is_packed : p[0] / 64 % 2;
+		if (!s->is_packed && s->max > 0 && (len > s->max || s->declared + len > s->max))
 			return slow_break(s, 1009);
 		s->declared += len;
 		s->kind = opcode == 0 ? s->kind : opcode;
@@ -152,13 +240,15 @@ slow_frame(struct slow *s)
 }
 
 static void
-slow_read(struct span wire, uint64_t max, bool masked, struct buf *story)
+slow_read(struct span wire, uint64_t max, bool masked, bool deflates, struct buf *story)
 {
-	struct slow s = { .wire = wire, .max = max, .masked = masked, .story = story };
+	struct slow s = { .wire = wire, .max = max, .masked = masked, .deflates = deflates, .story = story };
 
 	while (slow_frame(&s))
 		continue;
 	buf_clear(&s.message);
+	buf_clear(&s.packed);
+	slow_forget(s.z);
 }
 
 /* ---- the real one ---- */
@@ -176,8 +266,9 @@ static struct gather out;
 static void
 echo_piece(struct reader *r, const struct piece *piece)
 {
-	must(gather_has_room(&out));
-	ws_write(&r->ws, piece, &out);
+	struct piece copy = *piece;
+
+	must(ws_write(&r->ws, &copy, &out));
 	for (int i = 0; i < out.count; i++)
 		append(&r->echo, out.vec[i].iov_base, out.vec[i].iov_len);
 	gather_reset(&out);
@@ -204,30 +295,48 @@ take_piece(struct reader *r, const struct piece *piece)
 	buf_clear(&r->message);
 }
 
-/* Each part lies alone in memory, so that a byte too far is found. Returns false when broken. */
-static bool
-feed(struct reader *r, const unsigned char *part, size_t len)
+/* All of IN, in rooms of SIZE bytes that lie alone in memory. */
+static enum ws_result
+read_in_rooms(struct reader *r, struct span in, size_t size)
 {
-	unsigned char *copy = malloc(len + 1);
-	struct span in = { copy + 1, len };
+	unsigned char *bytes = malloc(size);
 	enum ws_result result;
 	struct piece piece;
 
+	must(bytes != NULL);
+	do {
+		struct span room = { bytes, size };
+
+		while ((result = ws_read(&r->ws, &in, &room, &piece)) == WS_PIECE)
+			take_piece(r, &piece);
+		must(result != WS_FULL || room.len == 0);
+	} while (result == WS_FULL);
+	free(bytes);
+	must(in.len == 0);
+	return result;
+}
+
+/* Each part lies alone in memory, so that a byte too far is found. Returns false when broken. */
+static bool
+feed(struct reader *r, const unsigned char *part, size_t len, size_t room)
+{
+	unsigned char *copy = malloc(len + 1);
+	enum ws_result result;
+
 	must(copy != NULL);
 	memcpy(copy + 1, part, len);
-	while ((result = ws_read(&r->ws, &in, &piece)) == WS_PIECE)
-		take_piece(r, &piece);
-	must(in.len == 0);
+	result = read_in_rooms(r, (struct span){ copy + 1, len }, room);
 	free(copy);
 	if (result == WS_BROKEN)
-		tell(&r->story, TAG_BROKEN, r->ws.fault_code, "", 0);
+		tell_break(&r->story, r->ws.deflate != NULL, r->ws.fault_code);
 	return result == WS_MORE;
 }
 
 static void
 read_in_cuts(struct reader *r, struct span wire, uint64_t max, size_t cut, unsigned seed)
 {
-	ws_init(&r->ws, max);
+	ws_init(&r->ws, max, seed % 2 == 1 ? deflate_new(&options, &terms) : NULL);
+	seed /= 2;
 	while (wire.len > 0) {
 		size_t len = cut;
 
@@ -236,7 +345,7 @@ read_in_cuts(struct reader *r, struct span wire, uint64_t max, size_t cut, unsig
 			len = 1 + (seed >> 16) % 13;
 		}
 		len = len < wire.len ? len : wire.len;
-		if (!feed(r, wire.data, len))
+		if (!feed(r, wire.data, len, len < 13 ? len : 8192))
 			break;
 		span_skip(&wire, len);
 	}
@@ -269,7 +378,7 @@ check_cut(struct span wire, uint64_t max, size_t cut, unsigned seed, const struc
 
 	read_in_cuts(&r, wire, max, cut, seed);
 	must_be_same(&r.story, want);
-	slow_read(buf_span(&r.echo), 0, false, &echoed);
+	slow_read(buf_span(&r.echo), 0, false, seed % 2 == 1, &echoed);
 	if (r.ws.fault != NULL)
 		drop_break(&r.story);
 	must_be_same(&r.story, &echoed);
@@ -286,12 +395,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 3 || size > 8000)
 		return 0;
-	max = data[0];
 	seed = data[1] * 256u + data[2];
+	max = seed % 2 == 1 && data[0] == 0 ? PACKED_MAX : data[0];
 	append(&wire, data + 3, size - 3);
-	slow_read(buf_span(&wire), max, true, &want);
-	check_cut(buf_span(&wire), max, SIZE_MAX, 0, &want);
-	check_cut(buf_span(&wire), max, 1, 0, &want);
+	slow_read(buf_span(&wire), max, true, seed % 2 == 1, &want);
+	check_cut(buf_span(&wire), max, SIZE_MAX, seed, &want);
+	check_cut(buf_span(&wire), max, 1, seed, &want);
 	check_cut(buf_span(&wire), max, 0, seed, &want);
 	buf_clear(&wire);
 	buf_clear(&want);

@@ -64,7 +64,7 @@ expect_refused(const char *text, const char *why)
 
 		client_begin(&c, &as_jsonl);
 		client_says_text(&c, "1");
-		assert_int_equal(client_says(&c, MESSAGE_TEXT, text, strlen(text)), WS_CLOSE_NOT_UTF8);
+		assert_int_equal(client_says(&c, MESSAGE_TEXT, text, strlen(text)), WS_CLOSE_INVALID);
 		assert_string_equal(c.f.fault, why);
 		assert_in_range(strlen(c.f.fault), 1, FAULT_MAX);
 		EXPECT_WIRE(&c, "1\n");

@@ -17,6 +17,7 @@
 #include "proto/ws.h"
 
 static bool memory_is_out;
+static int mallocs_left; /* that succeed all the same */
 
 /* The loader calls it before a sanitizer is awake. */
 __attribute__((no_sanitize_thread)) void *
@@ -24,7 +25,7 @@ malloc(size_t len)
 {
 	static void *(*next)(size_t);
 
-	if (memory_is_out)
+	if (memory_is_out && mallocs_left-- <= 0)
 		return NULL;
 	if (next == NULL)
 		*(void **)&next = dlsym(RTLD_NEXT, "malloc"); /* as dlsym(3) has it */
@@ -36,6 +37,7 @@ memory_is_back(void **state)
 {
 	(void)state;
 	memory_is_out = false;
+	mallocs_left = 0;
 	return 0;
 }
 
@@ -58,12 +60,64 @@ a_client_whose_ping_was_cut_is_closed_with_1011(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
+	ws_init(&ws, 0, NULL);
 	memory_is_out = true;
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_BROKEN);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_BROKEN);
 	assert_int_equal(ws.fault_code, WS_CLOSE_INTERNAL);
 	assert_string_equal(ws.fault, "out of memory");
 	ws_clear(&ws);
+}
+
+static const struct deflate_options options = { .on = true, .takeover = true, .level = 6, .window = 15 };
+static const struct deflate_terms terms = { .agreed = true, .server_takeover = true, .client_takeover = true };
+
+static void
+a_client_whose_message_cannot_be_inflated_is_closed_with_1011(void **state)
+{
+	enum ws_result result = WS_BROKEN;
+	int count = 0;
+
+	(void)state;
+	for (; result == WS_BROKEN; count++) {
+		unsigned char hello[] = { 0xc1, 0x80 | 7, 0, 0, 0, 0, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00 }, bytes[10];
+		struct span in = { hello, sizeof(hello) }, room = { bytes, sizeof(bytes) };
+		struct piece piece;
+		struct ws ws;
+
+		ws_init(&ws, 0, deflate_new(&options, &terms));
+		memory_is_out = true;
+		mallocs_left = count;
+		result = ws_read(&ws, &in, &room, &piece);
+		memory_is_out = false;
+		assert_true(result == WS_PIECE || ws.fault_code == WS_CLOSE_INTERNAL);
+		ws_clear(&ws);
+	}
+	assert_in_range(count, 4, 10); /* a stream, its state and its window can all be missing */
+}
+
+static void
+a_message_that_cannot_be_compressed_is_sent_as_it_is(void **state)
+{
+	unsigned char hello[] = "Hello";
+	bool is_packed = false;
+	int count = 0;
+
+	(void)state;
+	for (; !is_packed; count++) {
+		struct piece piece = { .kind = MESSAGE_TEXT, .bytes = { hello, 5 }, .first = true, .last = true };
+		struct ws ws;
+
+		ws_init(&ws, 0, deflate_new(&options, &terms));
+		gather_reset(&gather);
+		memory_is_out = true;
+		mallocs_left = count;
+		assert_true(ws_write(&ws, &piece, &gather));
+		memory_is_out = false;
+		is_packed = gather.arena[0] == 0xc1;
+		assert_memory_equal(gather.arena, is_packed ? "\xc1\x07\xf2\x48\xcd" : "\x81\x05Hel", 5);
+		ws_clear(&ws);
+	}
+	assert_in_range(count, 4, 10);
 }
 
 static void
@@ -123,6 +177,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_client_whose_ping_was_cut_is_closed_with_1011, memory_is_back),
+		cmocka_unit_test_teardown(a_client_whose_message_cannot_be_inflated_is_closed_with_1011, memory_is_back),
+		cmocka_unit_test_teardown(a_message_that_cannot_be_compressed_is_sent_as_it_is, memory_is_back),
 		cmocka_unit_test_teardown(a_backend_whose_control_message_was_cut_is_broken_off, memory_is_back),
 		cmocka_unit_test_teardown(a_line_that_cannot_be_tagged_is_broken_off, memory_is_back),
 		cmocka_unit_test_teardown(a_message_that_cannot_be_collected_is_refused_with_1011, memory_is_back),

@@ -237,19 +237,19 @@ test_the_choice_of_a_subprotocol(void **state)
 		int answer;
 		const char *chosen;
 	} cases[] = {
-		{ { SUBPROTOCOL_ANY, NULL, false }, GET ALL OFFER("b, a") END, YES, "b" },
-		{ { SUBPROTOCOL_ANY, NULL, false }, GET ALL OFFER("b") OFFER("a") END, YES, "b" },
-		{ { SUBPROTOCOL_ANY, NULL, false }, GET ALL END, YES, NULL },
-		{ { SUBPROTOCOL_ANY, NULL, true }, GET ALL END, 400, NULL },
-		{ { SUBPROTOCOL_LIST, ours, false }, GET ALL OFFER("v1, v2") END, YES, "v2" },
-		{ { SUBPROTOCOL_LIST, ours, false }, GET ALL OFFER("x") OFFER("v1") END, YES, "v1" },
-		{ { SUBPROTOCOL_LIST, ours, false }, GET ALL OFFER("V1") END, YES, NULL },
-		{ { SUBPROTOCOL_LIST, ours, false }, GET ALL END, YES, NULL },
-		{ { SUBPROTOCOL_LIST, ours, true }, GET ALL OFFER("v1") END, YES, "v1" },
-		{ { SUBPROTOCOL_LIST, ours, true }, GET ALL OFFER("v3") END, 400, NULL },
-		{ { SUBPROTOCOL_LIST, nothing, false }, GET ALL OFFER("v1") END, YES, NULL },
-		{ { SUBPROTOCOL_NONE, ours, false }, GET ALL OFFER("v1") END, YES, NULL },
-		{ { SUBPROTOCOL_NONE, NULL, false }, GET ALL OFFER("v1, v1") END, 400, NULL },
+		{ { SUBPROTOCOL_ANY, NULL, false, { 0 } }, GET ALL OFFER("b, a") END, YES, "b" },
+		{ { SUBPROTOCOL_ANY, NULL, false, { 0 } }, GET ALL OFFER("b") OFFER("a") END, YES, "b" },
+		{ { SUBPROTOCOL_ANY, NULL, false, { 0 } }, GET ALL END, YES, NULL },
+		{ { SUBPROTOCOL_ANY, NULL, true, { 0 } }, GET ALL END, 400, NULL },
+		{ { SUBPROTOCOL_LIST, ours, false, { 0 } }, GET ALL OFFER("v1, v2") END, YES, "v2" },
+		{ { SUBPROTOCOL_LIST, ours, false, { 0 } }, GET ALL OFFER("x") OFFER("v1") END, YES, "v1" },
+		{ { SUBPROTOCOL_LIST, ours, false, { 0 } }, GET ALL OFFER("V1") END, YES, NULL },
+		{ { SUBPROTOCOL_LIST, ours, false, { 0 } }, GET ALL END, YES, NULL },
+		{ { SUBPROTOCOL_LIST, ours, true, { 0 } }, GET ALL OFFER("v1") END, YES, "v1" },
+		{ { SUBPROTOCOL_LIST, ours, true, { 0 } }, GET ALL OFFER("v3") END, 400, NULL },
+		{ { SUBPROTOCOL_LIST, nothing, false, { 0 } }, GET ALL OFFER("v1") END, YES, NULL },
+		{ { SUBPROTOCOL_NONE, ours, false, { 0 } }, GET ALL OFFER("v1") END, YES, NULL },
+		{ { SUBPROTOCOL_NONE, NULL, false, { 0 } }, GET ALL OFFER("v1, v1") END, 400, NULL },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -262,7 +262,7 @@ test_the_choice_of_a_subprotocol(void **state)
 }
 
 static void
-test_extensions_are_declined_but_must_be_well_formed(void **state)
+test_extensions_must_be_well_formed(void **state)
 {
 	static const struct story stories[] = {
 		{ "a name", YES, GET ALL EXTENSIONS("foo") END },
@@ -291,6 +291,119 @@ test_extensions_are_declined_but_must_be_well_formed(void **state)
 	TELL(stories);
 }
 
+/* --- permessage-deflate, RFC 7692 7.1 --- */
+
+#define PD "permessage-deflate"
+
+struct negotiation {
+	const char *offer, *answer; /* NULL: declined */
+};
+
+static void
+negotiate(const struct upgrade_options *opt, const struct negotiation *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char head[1024], answer[DEFLATE_ANSWER_MAX];
+		snprintf(head, sizeof(head), GET ALL EXTENSIONS("%s") END, cases[i].offer);
+		assert_int_equal(judge(head, opt), YES);
+		assert_int_equal(up.deflate.agreed, cases[i].answer != NULL);
+		if (cases[i].answer != NULL)
+			assert_string_equal(deflate_answer(&up.deflate, answer), cases[i].answer);
+	}
+}
+
+#define NEGOTIATE(opt, cases) negotiate(opt, cases, sizeof(cases) / sizeof(cases[0]))
+
+static void
+test_offers_of_compression(void **state)
+{
+	static const struct upgrade_options opt = { .deflate = { .on = true, .takeover = true, .window = 13 } };
+	static const struct negotiation cases[] = {
+		/* what an offer leaves open stays open: no window is named that it does not name */
+		{ PD, PD },
+		{ PD "; server_no_context_takeover", PD "; server_no_context_takeover" },
+		{ PD "; client_no_context_takeover", PD "; client_no_context_takeover" },
+		{ PD "; client_max_window_bits", PD "; client_max_window_bits=13" },
+		{ PD "; client_max_window_bits=15", PD "; client_max_window_bits=13" },
+		{ PD "; client_max_window_bits=10", PD "; client_max_window_bits=10" },
+		{ PD "; client_max_window_bits=8", PD "; client_max_window_bits=8" },
+		{ PD "; server_max_window_bits=15", PD "; server_max_window_bits=13" },
+		{ PD "; server_max_window_bits=9", PD "; server_max_window_bits=9" },
+		{ PD "; server_max_window_bits=8", PD "; server_max_window_bits=8" },
+		{ PD "; server_max_window_bits=\"10\"", PD "; server_max_window_bits=10" },
+		{ PD "; server_max_window_bits=\"1\\0\"", PD "; server_max_window_bits=10" },
+		{ PD ";server_max_window_bits = 10 ; client_max_window_bits;client_no_context_takeover ;server_no_context_takeover",
+			PD "; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; "
+			   "client_max_window_bits=13" },
+		/* what is wrong declines the offer, and nothing else */
+		{ PD "; mode=fast", NULL },
+		{ PD "; SERVER_NO_CONTEXT_TAKEOVER", NULL },
+		{ PD "; server_no_context_takeover; server_no_context_takeover", NULL },
+		{ PD "; client_max_window_bits; client_max_window_bits=10", NULL },
+		{ PD "; mode; mode", NULL },
+		{ PD "; server_no_context_takeover=1", NULL },
+		{ PD "; client_no_context_takeover=\"\"", NULL },
+		{ PD "; server_max_window_bits", NULL },
+		{ PD "; server_max_window_bits=7", NULL },
+		{ PD "; server_max_window_bits=16", NULL },
+		{ PD "; server_max_window_bits=010", NULL },
+		{ PD "; server_max_window_bits=+9", NULL },
+		{ PD "; server_max_window_bits=\"\"", NULL },
+		{ PD "; server_max_window_bits=\"15 \"", NULL },
+		{ PD "; server_max_window_bits=\"1500\"", NULL },
+		{ PD "; client_max_window_bits=0", NULL },
+		{ PD "; client_max_window_bits=1000000000000000000000", NULL },
+		{ "x-" PD, NULL },
+		{ "Permessage-Deflate", NULL },
+		/* the client's order is its preference */
+		{ PD "; server_max_window_bits=10, " PD, PD "; server_max_window_bits=10" },
+		{ PD "; mode=fast; server_max_window_bits=10, " PD "; client_max_window_bits", PD "; client_max_window_bits=13" },
+		{ "foo; bar=\"" PD "\", " PD "; server_max_window_bits=7, " PD, PD },
+		{ PD "; server_max_window_bits=\"9, " PD "\"", NULL },
+	};
+	(void)state;
+	NEGOTIATE(&opt, cases);
+	assert_int_equal(judge(GET ALL EXTENSIONS("foo") EXTENSIONS(PD "; x") EXTENSIONS(PD) END, &opt), YES);
+	assert_true(up.deflate.agreed);
+	assert_int_equal(judge(GET ALL EXTENSIONS(PD) EXTENSIONS("a b") END, &opt), 400);
+}
+
+static void
+test_compression_that_keeps_no_memory(void **state)
+{
+	static const struct upgrade_options opt = { .deflate = { .on = true, .takeover = false, .window = 15 } };
+	static const struct negotiation cases[] = {
+		{ PD, PD "; server_no_context_takeover; client_no_context_takeover" },
+		{ PD "; client_max_window_bits",
+			PD "; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=15" },
+	};
+	(void)state;
+	NEGOTIATE(&opt, cases);
+}
+
+static void
+test_compression_that_is_off(void **state)
+{
+	static const struct negotiation cases[] = { { PD, NULL }, { PD "; client_max_window_bits", NULL } };
+	(void)state;
+	NEGOTIATE(&any, cases);
+}
+
+static void
+test_the_answer_names_both(void **state)
+{
+	static const struct upgrade_options opt = { .deflate = { .on = true, .takeover = true, .window = 12 } };
+	struct buf out = { 0 };
+	(void)state;
+	assert_int_equal(judge(GET ALL OFFER("chat") EXTENSIONS(PD "; client_max_window_bits") END, &opt), YES);
+	assert_int_equal(upgrade_write_response(&out, &up, NULL), 0);
+	assert_text((struct slice){ (char *)buf_span(&out).data, buf_len(&out) },
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n"
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=12\r\n\r\n");
+	buf_clear(&out);
+}
+
 int
 main(void)
 {
@@ -303,7 +416,11 @@ main(void)
 		cmocka_unit_test(test_wrong_offers),
 		cmocka_unit_test(test_a_flood_of_offers),
 		cmocka_unit_test(test_the_choice_of_a_subprotocol),
-		cmocka_unit_test(test_extensions_are_declined_but_must_be_well_formed),
+		cmocka_unit_test(test_extensions_must_be_well_formed),
+		cmocka_unit_test(test_offers_of_compression),
+		cmocka_unit_test(test_compression_that_keeps_no_memory),
+		cmocka_unit_test(test_compression_that_is_off),
+		cmocka_unit_test(test_the_answer_names_both),
 	};
 	return cmocka_run_group_tests_name("proto_upgrade", tests, NULL, NULL);
 }

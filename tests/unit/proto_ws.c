@@ -46,6 +46,16 @@ static const unsigned char some_mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
 static struct buf wire;
 static uint64_t max_message;
 
+/* With compression, if it is agreed upon. */
+static struct deflate_terms terms;
+static const struct deflate_options options = { .on = true, .takeover = true, .level = 6, .window = 15, .threshold = 5 };
+
+static struct deflate *
+new_deflate(void)
+{
+	return terms.agreed ? deflate_new(&options, &terms) : NULL;
+}
+
 static void
 bytes(const void *data, size_t len)
 {
@@ -152,20 +162,37 @@ take_piece(struct story *s, const struct piece *piece)
 	}
 }
 
+/* All of IN, in rooms of SIZE bytes, each of which lies alone in memory and is gone before the next comes. */
+static enum ws_result
+read_in_rooms(struct ws *ws, struct story *s, struct span in, size_t size)
+{
+	struct piece piece;
+	enum ws_result result;
+
+	do {
+		unsigned char *bytes_of_room = malloc(size);
+		struct span room = { bytes_of_room, size };
+
+		assert_non_null(bytes_of_room);
+		while ((result = ws_read(ws, &in, &room, &piece)) == WS_PIECE)
+			take_piece(s, &piece);
+		assert_true(result != WS_FULL || room.len == 0);
+		free(bytes_of_room);
+	} while (result == WS_FULL);
+	assert_int_equal(in.len, 0);
+	return result;
+}
+
 /* Reads one part, that lies alone in memory so that nothing can hold on to it. Returns false when broken. */
 static bool
-feed(struct ws *ws, struct story *s, const unsigned char *data, size_t len)
+feed(struct ws *ws, struct story *s, const unsigned char *data, size_t len, size_t room)
 {
 	unsigned char *part = malloc(len == 0 ? 1 : len);
-	struct span in = { part, len };
-	struct piece piece;
 	enum ws_result result;
 
 	assert_non_null(part);
 	memcpy(part, data, len);
-	while ((result = ws_read(ws, &in, &piece)) == WS_PIECE)
-		take_piece(s, &piece);
-	assert_int_equal(in.len, 0);
+	result = read_in_rooms(ws, s, (struct span){ part, len }, room);
 	free(part);
 	if (result == WS_BROKEN) {
 		assert_non_null(ws->fault);
@@ -175,9 +202,9 @@ feed(struct ws *ws, struct story *s, const unsigned char *data, size_t len)
 	return result == WS_MORE;
 }
 
-/* All of the wire in parts of at most CUT bytes, or of random size if CUT is 0. */
+/* All of the wire in parts of at most CUT bytes, or of random size if CUT is 0, into rooms of ROOM bytes. */
 static const char *
-story_of(size_t cut)
+story_of(size_t cut, size_t room)
 {
 	static struct story s;
 	struct span rest = buf_span(&wire);
@@ -185,12 +212,12 @@ story_of(size_t cut)
 
 	buf_clear(&s.message);
 	s = (struct story){ .len = 0 };
-	ws_init(&ws, max_message);
+	ws_init(&ws, max_message, new_deflate());
 	while (rest.len > 0) {
 		size_t len = cut > 0 ? cut : (size_t)(rand() % (rand() % 4 == 0 ? 400 : 9));
 
 		len = len < rest.len ? len : rest.len;
-		if (!feed(&ws, &s, rest.data, len))
+		if (!feed(&ws, &s, rest.data, len, room))
 			break;
 		span_skip(&rest, len);
 	}
@@ -202,11 +229,13 @@ story_of(size_t cut)
 static void
 expect(const char *story)
 {
-	assert_string_equal(story_of(SIZE_MAX), story);
+	assert_string_equal(story_of(SIZE_MAX, 65536), story);
 	if (buf_len(&wire) < 100000)
-		assert_string_equal(story_of(1), story);
+		assert_string_equal(story_of(1, 1), story);
+	if (terms.agreed)
+		assert_string_equal(story_of(SIZE_MAX, 1), story);
 	for (int i = 0; i < RANDOM_CUTS; i++)
-		assert_string_equal(story_of(0), story);
+		assert_string_equal(story_of(0, 1 + (size_t)(rand() % 100)), story);
 	buf_clear(&wire);
 }
 
@@ -216,6 +245,7 @@ begin(void **state)
 	(void)state;
 	srand(20);
 	max_message = 0;
+	terms = (struct deflate_terms){ .agreed = false };
 	return 0;
 }
 
@@ -387,15 +417,15 @@ a_frame_that_lies_whole_is_not_copied(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
+	ws_init(&ws, 0, NULL);
 	memset(ws.header, 0xee, sizeof(ws.header));
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_PIECE);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_PIECE);
 	assert_ptr_equal(piece.bytes.data, data + 6);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_PIECE);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_PIECE);
 	assert_ptr_equal(piece.bytes.data, data + 14);
 	assert_null(ws.control);
 	assert_int_equal(ws.header[0], 0xee);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_MORE);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_MORE);
 	ws_clear(&ws);
 }
 
@@ -408,13 +438,13 @@ a_cut_control_frame_leaves_no_memory_behind(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_MORE);
+	ws_init(&ws, 0, NULL);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_MORE);
 	assert_non_null(ws.control);
 	in = (struct span){ data + sizeof(data) - 1, 1 };
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_PIECE);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_PIECE);
 	assert_memory_equal(piece.bytes.data, "abc", 3);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_MORE);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_MORE);
 	assert_null(ws.control);
 	ws_clear(&ws);
 }
@@ -498,10 +528,10 @@ a_message_is_handed_on_as_it_comes(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_PIECE);
+	ws_init(&ws, 0, NULL);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_PIECE);
 	assert_true(piece.first && !piece.last && piece.bytes.len == 2);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_MORE);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_MORE);
 	ws_clear(&ws);
 }
 
@@ -569,10 +599,10 @@ after_a_break_nothing_is_read(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_BROKEN);
+	ws_init(&ws, 0, NULL);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_BROKEN);
 	in = (struct span){ good, sizeof(good) };
-	assert_int_equal(ws_read(&ws, &in, &piece), WS_BROKEN);
+	assert_int_equal(ws_read(&ws, &in, NULL, &piece), WS_BROKEN);
 	assert_int_equal(in.len, 0);
 	assert_true(ws.closed);
 	ws_clear(&ws);
@@ -608,8 +638,8 @@ close_codes_are_judged_7_4(void **state)
 		struct ws ws;
 
 		assert_int_equal(ws_close_code_is_valid((uint16_t)code), valid);
-		ws_init(&ws, 0);
-		assert_int_equal(ws_read(&ws, &in, &piece), valid ? WS_PIECE : WS_BROKEN);
+		ws_init(&ws, 0, NULL);
+		assert_int_equal(ws_read(&ws, &in, NULL, &piece), valid ? WS_PIECE : WS_BROKEN);
 		assert_int_equal(ws.fault_code, valid ? 0 : WS_CLOSE_PROTOCOL);
 		ws_clear(&ws);
 	}
@@ -737,6 +767,212 @@ without_a_limit_any_length_is_begun(void **state)
 	expect("");
 }
 
+/* ---- RFC 7692: compressed messages ---- */
+
+#define PACKED(first, ...) frame_of(first, (const unsigned char[]){ __VA_ARGS__ }, sizeof((const unsigned char[]){ __VA_ARGS__ }))
+
+#define HELLO 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00
+
+static void
+agree(void)
+{
+	terms = (struct deflate_terms){ .agreed = true, .server_takeover = true, .client_takeover = true };
+}
+
+static void
+the_examples_of_7_2_3_are_read(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	PACKED(FIN | RSV1 | TEXT, 0xf2, 0x00, 0x11, 0x00, 0x00); /* refers to the first */
+	PACKED(MORE | RSV1 | TEXT, 0xf2, 0x48, 0xcd);
+	PACKED(FIN | CONT, 0xc9, 0xc9, 0x07, 0x00);
+	PACKED(FIN | RSV1 | TEXT, 0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00);
+	PACKED(FIN | RSV1 | TEXT, 0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00); /* its stream ends, and another begins */
+	PACKED(FIN | RSV1 | TEXT, 0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00);
+	PACKED(FIN | RSV1 | BINARY, 0x00);
+	expect("T(Hello) T(Hello) T(Hello) T(Hello) T(Hello) T(Hello) B()");
+}
+
+static void
+the_window_outlives_the_end_of_a_stream_7_2_3_5(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | TEXT, 0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00);
+	PACKED(FIN | RSV1 | TEXT, 0xf2, 0x00, 0x11, 0x00, 0x00);
+	expect("T(Hello) T(Hello)");
+}
+
+static void
+without_takeover_nothing_is_remembered_7_1_1_2(void **state)
+{
+	(void)state;
+	agree();
+	terms.client_takeover = false;
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	PACKED(FIN | RSV1 | TEXT, 0xf2, 0x00, 0x11, 0x00, 0x00);
+	expect("T(Hello) T(Hello) !1007");
+}
+
+static void
+plain_messages_and_control_frames_may_stand_between_6(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	frame(FIN | TEXT, "plain");
+	PACKED(MORE | RSV1 | TEXT, 0xf2, 0x00);
+	frame(FIN | PING, "p");
+	frame(MORE | CONT, "");
+	PACKED(FIN | CONT, 0x11, 0x00, 0x00);
+	close_frame(1000, "bye");
+	expect("T(Hello) T(plain) P(p) T(Hello) C(03e8 bye)");
+}
+
+static void
+rsv1_stands_on_the_first_frame_alone_6(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(MORE | RSV1 | TEXT, 0xf2, 0x48, 0xcd);
+	PACKED(FIN | RSV1 | CONT, 0xc9, 0xc9, 0x07, 0x00);
+	expect("!1002");
+	frame(MORE | TEXT, "a");
+	frame(FIN | RSV1 | CONT, "b");
+	expect("!1002");
+	frame(FIN | RSV1 | PING, "p");
+	expect("!1002");
+	frame(FIN | RSV1 | CLOSE, "");
+	expect("!1002");
+	PACKED(FIN | RSV1 | RSV2 | TEXT, HELLO);
+	expect("!1002");
+	PACKED(FIN | RSV3 | TEXT, HELLO);
+	expect("!1002");
+}
+
+static void
+rsv1_breaks_if_nothing_was_agreed_upon_6(void **state)
+{
+	(void)state;
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	expect("!1002");
+}
+
+static void
+corrupt_data_breaks(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | BINARY, 0xff, 0xff); /* a reserved kind of block */
+	expect("!1007");
+	PACKED(FIN | RSV1 | BINARY, 0xf2, 0x00, 0x11, 0x00, 0x00); /* refers to what is not there */
+	expect("!1007");
+	PACKED(FIN | RSV1 | BINARY, 0x00, 0x05, 0x00, 0xfa, 0xfe, 0x48); /* a length that is not its complement */
+	expect("!1007");
+}
+
+/* Else the next message would be read as the rest of this one. */
+static void
+a_message_ends_where_a_block_ends_7_2_1(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | BINARY, 0xf2, 0x48, 0xcd, 0xc9);
+	expect("!1007");
+	PACKED(FIN | RSV1 | BINARY, 0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00); /* without an empty block behind it */
+	expect("!1007");
+	frame(FIN | RSV1 | BINARY, "");
+	expect("!1007");
+	PACKED(FIN | RSV1 | BINARY, HELLO, 0x00, 0x00, 0xff,
+		0xff); /* with the tail that is to be cut off, but no block before ours */
+	expect("!1007");
+}
+
+/* A block of four bytes that are not there: the letter of 7.2.2 puts them there, one at a time where there is no more room. */
+static void
+the_tail_is_read_as_if_it_had_come_7_2_2(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | BINARY, 0x00, 0x04, 0x00, 0xfb, 0xff);
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	expect("B(<00><00><ff><ff>) T(Hello)");
+}
+
+static void
+text_is_checked_as_it_is_inflated(void **state)
+{
+	(void)state;
+	agree();
+	PACKED(FIN | RSV1 | TEXT, 0x00, 0x02, 0x00, 0xfd, 0xff, 0xc3, 0xa4, 0x00);
+	PACKED(FIN | RSV1 | TEXT, 0x00, 0x02, 0x00, 0xfd, 0xff, 0xc3, 0x28, 0x00);
+	expect("T(<c3><a4>) !1007");
+	PACKED(FIN | RSV1 | TEXT, 0x00, 0x01, 0x00, 0xfe, 0xff, 0xc3, 0x00); /* cut */
+	expect("!1007");
+	PACKED(MORE | RSV1 | TEXT, 0x00, 0x02, 0x00, 0xfd, 0xff, 0xff, 0xff); /* at once, not at the end */
+	expect("!1007");
+}
+
+static void
+a_compressed_message_is_as_big_as_what_it_becomes(void **state)
+{
+	(void)state;
+	agree();
+	max_message = 5;
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	PACKED(FIN | RSV1 | TEXT, 0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f,
+		0x00); /* more bytes, but no more of them */
+	frame(FIN | TEXT, "12345");
+	expect("T(Hello) T(Hello) T(12345)");
+	max_message = 4;
+	PACKED(FIN | RSV1 | TEXT, HELLO);
+	expect("!1009");
+	max_message = 9;
+	PACKED(MORE | RSV1 | TEXT, HELLO, 0x00, 0x00, 0xff, 0xff);
+	PACKED(FIN | CONT, HELLO);
+	expect("!1009");
+}
+
+/* How much is done at a time is what ROOM allows, whatever a few bytes may become. */
+static void
+a_room_bounds_what_comes_of_a_few_bytes(void **state)
+{
+	enum { ZEROS = 1 << 20, ROOM = 1000 };
+	static unsigned char zeros[DEFLATE_SLICE], packed[2 * DEFLATE_SLICE];
+	struct span in;
+	struct piece piece;
+	struct deflate *d;
+	struct ws ws;
+	size_t total = 0, len = 0;
+	unsigned char room[ROOM];
+
+	(void)state;
+	agree();
+	d = new_deflate();
+	assert_true(deflate_begin(d, SIZE_MAX));
+	for (size_t i = 0; i < ZEROS / sizeof(zeros); i++)
+		len += deflate_pack(d, (struct span){ zeros, sizeof(zeros) }, i == ZEROS / sizeof(zeros) - 1, packed + len);
+	deflate_free(d);
+	frame_of(FIN | RSV1 | BINARY, packed, len);
+	in = buf_span(&wire);
+	ws_init(&ws, 0, new_deflate());
+	for (bool ended = false; !ended;) {
+		struct span rest = { room, ROOM };
+
+		while (ws_read(&ws, &in, &rest, &piece) == WS_PIECE) {
+			assert_in_range(piece.bytes.len, piece.last ? 0 : 1, ROOM);
+			total += piece.bytes.len;
+			ended = piece.last;
+		}
+		assert_true(ended || rest.len == 0);
+	}
+	assert_int_equal(total, ZEROS);
+	ws_clear(&ws);
+}
+
 /* ---- what we send ---- */
 
 static struct gather out;
@@ -746,8 +982,7 @@ write_piece(struct ws *ws, enum message_kind kind, bool first, bool last, const 
 {
 	struct piece piece = { kind, first, last, { (unsigned char *)(uintptr_t)payload, strlen(payload) } };
 
-	assert_true(gather_has_room(&out));
-	ws_write(ws, &piece, &out);
+	assert_true(ws_write(ws, &piece, &out));
 }
 
 static void
@@ -770,7 +1005,7 @@ pieces_leave_as_frames_5_4(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
+	ws_init(&ws, 0, NULL);
 	gather_reset(&out);
 	write_piece(&ws, MESSAGE_TEXT, true, true, "Hello");
 	assert_false(ws.out_open);
@@ -797,7 +1032,7 @@ small_messages_leave_side_by_side(void **state)
 	struct ws ws;
 
 	(void)state;
-	ws_init(&ws, 0);
+	ws_init(&ws, 0, NULL);
 	gather_reset(&out);
 	for (int i = 0; i < 100; i++)
 		write_piece(&ws, MESSAGE_TEXT, true, true, "tick");
@@ -832,13 +1067,131 @@ lengths_leave_in_their_shortest_form_5_2(void **state)
 		struct piece piece = { MESSAGE_BINARY, true, true, { payload, cases[i].len } };
 		struct ws ws;
 
-		ws_init(&ws, 0);
-		ws_write(&ws, &piece, &out);
+		ws_init(&ws, 0, NULL);
+		assert_true(ws_write(&ws, &piece, &out));
 		memcpy(whole, cases[i].header, cases[i].header_len);
 		memcpy(whole + cases[i].header_len, payload, cases[i].len);
 		expect_out(whole, cases[i].header_len + cases[i].len);
 		ws_clear(&ws);
 	}
+}
+
+static void
+compressed_messages_leave_as_the_rfc_writes_them_7_2_3(void **state)
+{
+	struct ws ws;
+
+	(void)state;
+	agree();
+	ws_init(&ws, 0, new_deflate());
+	gather_reset(&out);
+	write_piece(&ws, MESSAGE_TEXT, true, true, "Hello");
+	expect_out("\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9);
+	write_piece(&ws, MESSAGE_TEXT, true, true, "Hello");
+	expect_out("\xc1\x05\xf2\x00\x11\x00\x00", 7);
+	write_piece(&ws, MESSAGE_TEXT, true, true, "Hell"); /* below the threshold */
+	expect_out("\x81\x04Hell", 6);
+	write_piece(&ws, MESSAGE_PONG, true, true, "pong!");
+	expect_out("\x8a\x05pong!", 7);
+	ws_clear(&ws);
+}
+
+static void
+what_is_not_to_be_remembered_is_forgotten_7_1_1_1(void **state)
+{
+	struct ws ws;
+
+	(void)state;
+	agree();
+	terms.server_takeover = false;
+	ws_init(&ws, 0, new_deflate());
+	gather_reset(&out);
+	for (int i = 0; i < 2; i++) {
+		write_piece(&ws, MESSAGE_TEXT, true, true, "Hello");
+		expect_out("\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9);
+		assert_null(ws.deflate->packer);
+	}
+	ws_clear(&ws);
+}
+
+/* Nobody knows how long it will be; so it is compressed, and may be as short as nothing. */
+static void
+a_message_in_pieces_is_one_compressed_message(void **state)
+{
+	struct ws ws;
+
+	(void)state;
+	agree();
+	ws_init(&ws, 0, new_deflate());
+	gather_reset(&out);
+	write_piece(&ws, MESSAGE_BINARY, true, false, "He");
+	assert_true(ws.out_open);
+	write_piece(&ws, MESSAGE_PONG, true, true, "");
+	write_piece(&ws, MESSAGE_BINARY, false, false, "");
+	write_piece(&ws, MESSAGE_BINARY, false, true, "");
+	assert_false(ws.out_open);
+	expect_out("\x42\x08\xf2\x48\x05\x00\x00\x00\xff\xff"
+		   "\x8a\x00\x80\x01\x00",
+		15);
+	write_piece(&ws, MESSAGE_TEXT, true, false, "");
+	write_piece(&ws, MESSAGE_TEXT, false, true, "");
+	expect_out("\x41\x00\x80\x01\x00", 5);
+	ws_clear(&ws);
+}
+
+/* All that OUT holds, as the server's frames, becomes a client's: then ws_read() can tell what they say. */
+static void
+send_back(void)
+{
+	static unsigned char flat[GATHER_ARENA];
+	struct span rest = { flat, 0 };
+
+	for (int i = 0; i < out.count; i++) {
+		memcpy(flat + rest.len, out.vec[i].iov_base, out.vec[i].iov_len);
+		rest.len += out.vec[i].iov_len;
+	}
+	gather_reset(&out);
+	while (rest.len > 0) {
+		size_t len = rest.data[1], header = 2;
+
+		if (len == 126) {
+			len = (size_t)rest.data[2] << 8 | rest.data[3];
+			header = 4;
+		} else if (len == 127) {
+			len = (size_t)rest.data[7] << 16 | (size_t)rest.data[8] << 8 | rest.data[9];
+			header = 10;
+		}
+		frame_of(rest.data[0], rest.data + header, len);
+		span_skip(&rest, header + len);
+	}
+}
+
+static void
+a_full_gather_is_sent_and_the_rest_follows(void **state)
+{
+	enum { LEN = 200000 };
+	unsigned char *noise = malloc(LEN);
+	struct piece piece = { MESSAGE_BINARY, true, true, { noise, LEN } };
+	int fulls = 0;
+	char story[64];
+	struct ws ws;
+
+	(void)state;
+	agree();
+	assert_non_null(noise);
+	for (size_t i = 0; i < LEN; i++)
+		noise[i] = (unsigned char)rand();
+	ws_init(&ws, 0, new_deflate());
+	gather_reset(&out);
+	for (; !ws_write(&ws, &piece, &out); fulls++)
+		send_back();
+	send_back();
+	assert_in_range(fulls, 2, 3);
+	assert_false(ws.out_open);
+	ws_clear(&ws);
+	snprintf(story, sizeof(story), "B(%d bytes %08x)", LEN, hash_of(noise, LEN));
+	expect(story);
+	free(noise);
 }
 
 static void
@@ -931,7 +1284,7 @@ a_close_reason_of_noise_never_overflows(void **state)
 		len = ws_close_frame(1000, reason, reason_len, sent);
 		assert_in_range(len, 4, sizeof(sent));
 		frame_of(sent[0], sent + 2, len - 2);
-		assert_memory_equal(story_of(SIZE_MAX), "C(03e8", 6);
+		assert_memory_equal(story_of(SIZE_MAX, 65536), "C(03e8", 6);
 		buf_clear(&wire);
 	}
 }
@@ -966,7 +1319,7 @@ any_cut_gives_the_same_messages(void **state)
 		for (int i = 0; i < 40; i++)
 			random_frame(&open);
 		close_frame(1000, "");
-		snprintf(story, sizeof(story), "%s", story_of(SIZE_MAX));
+		snprintf(story, sizeof(story), "%s", story_of(SIZE_MAX, 65536));
 		assert_non_null(strstr(story, "C(03e8)"));
 		expect(story);
 	}
@@ -1015,9 +1368,25 @@ main(void)
 		CASE(a_message_above_the_limit_is_refused_by_its_header),
 		CASE(fragments_are_counted_together),
 		CASE(without_a_limit_any_length_is_begun),
+		CASE(the_examples_of_7_2_3_are_read),
+		CASE(the_window_outlives_the_end_of_a_stream_7_2_3_5),
+		CASE(without_takeover_nothing_is_remembered_7_1_1_2),
+		CASE(plain_messages_and_control_frames_may_stand_between_6),
+		CASE(rsv1_stands_on_the_first_frame_alone_6),
+		CASE(rsv1_breaks_if_nothing_was_agreed_upon_6),
+		CASE(corrupt_data_breaks),
+		CASE(a_message_ends_where_a_block_ends_7_2_1),
+		CASE(the_tail_is_read_as_if_it_had_come_7_2_2),
+		CASE(text_is_checked_as_it_is_inflated),
+		CASE(a_compressed_message_is_as_big_as_what_it_becomes),
+		CASE(a_room_bounds_what_comes_of_a_few_bytes),
 		CASE(pieces_leave_as_frames_5_4),
 		CASE(small_messages_leave_side_by_side),
 		CASE(lengths_leave_in_their_shortest_form_5_2),
+		CASE(compressed_messages_leave_as_the_rfc_writes_them_7_2_3),
+		CASE(what_is_not_to_be_remembered_is_forgotten_7_1_1_1),
+		CASE(a_message_in_pieces_is_one_compressed_message),
+		CASE(a_full_gather_is_sent_and_the_rest_follows),
 		CASE(a_ping_is_two_bytes_and_its_payload_5_5_2),
 		CASE(a_close_tells_code_and_reason_5_5_1),
 		CASE(a_close_reason_is_made_utf8_5_5_1),
