@@ -57,7 +57,8 @@ struct client {
 	struct slice method; /* points to static text */
 	const struct route *route;
 	struct backend *backend;
-	struct buf response; /* the 101, ready to go */
+	struct buf response;          /* the 101, ready to go, ... */
+	struct deflate_terms deflate; /* ... and what it promises */
 	struct page *page;
 	struct cgi *cgi;
 	struct body body;      /* collected, of the request under way */
@@ -308,7 +309,7 @@ become_session(struct client *c)
 {
 	stream_write(c->stream, buf_span(&c->response).data, buf_len(&c->response));
 	stream_want_read(c->stream, false); /* the session turns it on, and is offered what was kept */
-	if (session_start(&c->guest, c->stream, c->backend, c->route, slice_of(c->target)) == -1) {
+	if (session_start(&c->guest, c->stream, c->backend, c->route, &c->deflate, slice_of(c->target)) == -1) {
 		log_error("out of memory: a connection from %s is closed", c->guest.peer);
 		client_free(c);
 		return;
@@ -436,6 +437,7 @@ open_session(struct client *c, const struct http_request *req, const struct upgr
 		return;
 	}
 	struct buf fields = { 0 };
+	c->deflate = up->deflate;
 	buf_printf(&fields, "%s%s", c->route->header, c->route->header_ws);
 	buf_append(&fields, "", 1);
 	if (upgrade_write_response(&c->response, up, (const char *)buf_span(&fields).data) == 0)

@@ -233,11 +233,29 @@ const struct option options[] = {
 		  "and *.HOST. Clients that are no browsers send no Origin and may always." },
 	{ .name = "max_message", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES, .read = value_size,
 	  .at = AT(route, max_message, uint64_t), .max = UINT64_C(1) << 62, .standard = "16m", .argument = "SIZE",
-	  .help = "A longer message of a client closes its connection with 1009. 0 is no ceiling. Messages of the backend may have "
-		  "any length." },
+	  .help = "A longer message of a client closes its connection with 1009; a compressed one counts as it is when inflated. 0 is "
+		  "no ceiling. Messages of the backend may have any length." },
 	{ .name = "buffer", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES | OPTION_FOR_PROGRAM, .read = value_buffer, .at = AT(route, buffer, size_t),
 	  .min = 4096, .max = UINT64_C(1) << 30, .standard = "256k", .argument = "SIZE",
 	  .help = "When so much waits to be taken by one side, the other is not read until there is less." },
+
+	{ .name = "compression", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES | OPTION_SWITCH, .read = value_switch,
+	  .at = AT(route, upgrade.deflate.on, bool), .standard = "off", .argument = "ON|OFF",
+	  .help = "Messages are compressed both ways (permessage-deflate, RFC 7692) for clients that offer it, as browsers do. It costs "
+		  "processor time and memory. Do not compress what holds a secret beside what others may choose: the length tells." },
+	{ .name = "compression_level", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES, COUNT(route, upgrade.deflate.level, 9),
+	  .min = 1, .standard = "3", .help = "From 1, the fastest, to 9, the smallest." },
+	{ .name = "compression_window", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES, COUNT(route, upgrade.deflate.window, 15),
+	  .min = 9, .standard = "12",
+	  .help = "Repetitions are found so far back: 9 is 512 bytes, each step twice as much, 15 is 32k. A connection takes 8 times as "
+		  "much memory to send, and this much and 7k to receive; 32k and 7k if the client does not let us choose." },
+	{ .name = "compression_threshold", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES, .read = value_size,
+	  .at = AT(route, upgrade.deflate.threshold, uint64_t), .max = UINT64_C(1) << 62, .standard = "128", .argument = "SIZE",
+	  .help = "Shorter messages are sent as they are." },
+	{ .name = "compression_takeover", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES | OPTION_SWITCH, .read = value_switch,
+	  .at = AT(route, upgrade.deflate.takeover, bool), .standard = "yes", .argument = "YES|NO",
+	  .help = "A message may refer to those before it, which makes small ones that are like each other much smaller. The "
+		  "connection keeps its memory for that as long as it lasts; no: only while a message is on its way." },
 
 	/* --- time --- */
 	{ .name = "ping_interval", .scope = OPTION_ROUTE, .flags = OPTION_FOR_MESSAGES, DURATION(route, ping_interval_ms, 0),

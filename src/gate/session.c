@@ -43,7 +43,7 @@ struct session {
 	uint64_t pinged_ms; /* our ping that has no answer yet, or 0 ... */
 	uint64_t pinged_at; /* ... and stream->received then: anything behind it is an answer */
 	uint64_t closed_ms; /* when our Close was queued */
-	uint64_t paused_at; /* stream->received when reading was found paused and the peer gone */
+	uint64_t paused_at; /* in_bytes, and one, when reading was found paused and the peer gone */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes;
 	struct session_pong *pong;
 	char *target;
@@ -61,6 +61,7 @@ struct session {
 	bool over : 1;
 	bool pausing_client : 1;
 	bool pausing_backend : 1;
+	bool unpacking : 1; /* what has come is more than one turn may inflate: it goes on in the next */
 };
 
 static void session_settle(struct session *s);
@@ -289,17 +290,18 @@ take_piece(struct session *s, const struct piece *piece)
 	}
 }
 
-/* All frames of one read; what they carry leaves in one write. */
+/* All frames of one read, or as much as they may become in a turn; what they carry leaves in one write. */
 static void
 read_client(struct session *s)
 {
-	struct span in = stream_input(s->stream);
+	struct span in = stream_input(s->stream), room = { loop_spare(s->stream->loop), LOOP_SCRATCH };
 	size_t len = in.len;
 	struct piece piece;
 	enum ws_result result;
-	while ((result = ws_read(&s->ws, &in, NULL, &piece)) == WS_PIECE)
+	while ((result = ws_read(&s->ws, &in, &room, &piece)) == WS_PIECE)
 		take_piece(s, &piece);
 	stream_eat(s->stream, len - in.len);
+	s->unpacking = result == WS_FULL;
 	if (!s->backend_ended)
 		s->backend->ops->flush(s->backend);
 	if (result == WS_BROKEN) {
@@ -401,6 +403,13 @@ is_over_mark(size_t queued, size_t mark, bool paused)
 	return queued >= (paused ? mark / 2 + 1 : mark);
 }
 
+/* While it is unpacked, the rest of what it has said waits in the stream. */
+static bool
+client_may_be_read(const struct session *s)
+{
+	return !s->client_gone && !s->pausing_client && !s->unpacking;
+}
+
 static void
 settle_interest(struct session *s)
 {
@@ -408,7 +417,7 @@ settle_interest(struct session *s)
 	size_t to_backend = s->backend_ended ? 0 : s->backend->ops->queued(s->backend);
 	s->pausing_client = !s->finishing && is_over_mark(to_backend, mark, s->pausing_client);
 	s->pausing_backend = !s->dropping && is_over_mark(stream_queued(s->stream), mark, s->pausing_backend);
-	stream_want_read(s->stream, !s->client_gone && !s->pausing_client);
+	stream_want_read(s->stream, client_may_be_read(s));
 	if (!s->backend_ended)
 		s->backend->ops->want_read(s->backend, !s->pausing_backend);
 }
@@ -423,12 +432,20 @@ is_over(const struct session *s)
 	return s->close_sent && s->close_received && stream_queued(s->stream) == 0;
 }
 
+static bool
+is_to_unpack(const struct session *s)
+{
+	return s->unpacking && !s->pausing_client;
+}
+
 /* New states bring nearer deadlines; farther ones are found when the timer fires. */
 static void
 settle_timer(struct session *s)
 {
 	uint64_t span = NEVER_MS;
-	if (s->close_sent)
+	if (is_to_unpack(s))
+		span = 0;
+	else if (s->close_sent)
 		span = CLOSE_TIMEOUT_MS;
 	else if (s->pausing_client)
 		span = s->route->backend.drain_timeout_ms;
@@ -479,7 +496,7 @@ later(uint64_t a, uint64_t b)
 static void
 tick_ping(struct session *s, uint64_t now, uint64_t *next)
 {
-	if (s->pausing_client || s->route->ping_interval_ms == 0)
+	if (!client_may_be_read(s) || s->route->ping_interval_ms == 0)
 		return;
 	uint64_t life = later(s->stream->received_ms, stream_queued(s->stream) > 0 ? s->stream->sent_ms : 0);
 	if (s->stream->received > s->pinged_at || life > s->pinged_ms)
@@ -507,11 +524,11 @@ tick_paused(struct session *s, uint64_t now, uint64_t *next)
 {
 	if (!s->pausing_client || !stream_peer_is_gone(s->stream)) {
 		s->paused_at = 0;
-	} else if (s->paused_at == s->stream->received + 1) {
+	} else if (s->paused_at == s->in_bytes + 1) {
 		client_is_gone(s, "gone, and the backend takes no more");
 		return;
 	} else {
-		s->paused_at = s->stream->received + 1;
+		s->paused_at = s->in_bytes + 1;
 	}
 	if (s->pausing_client)
 		has_passed(now, s->route->backend.drain_timeout_ms, now, next);
@@ -548,6 +565,8 @@ static void
 on_timer(void *owner)
 {
 	struct session *s = owner;
+	if (is_to_unpack(s))
+		read_client(s);
 	session_tick(s);
 	session_settle(s);
 }
@@ -575,23 +594,26 @@ session_evict(struct guest *g)
 static const struct guest_ops session_ops = { .dismiss = session_dismiss, .evict = session_evict };
 
 int
-session_start(struct guest *client, struct stream *stream, struct backend *backend, const struct route *route, struct slice target)
+session_start(struct guest *client, struct stream *stream, struct backend *backend, const struct route *route,
+	const struct deflate_terms *terms, struct slice target)
 {
 	struct session *s = calloc(1, sizeof(*s));
-	if (s == NULL)
-		return -1;
-	s->target = slice_dup(target);
-	if (s->target == NULL) {
+	struct deflate *deflate = terms->agreed ? deflate_new(&route->upgrade.deflate, terms) : NULL;
+	char *copy = slice_dup(target);
+	if (s == NULL || copy == NULL || (terms->agreed && deflate == NULL)) {
+		deflate_free(deflate);
+		free(copy);
 		free(s);
 		return -1;
 	}
+	s->target = copy;
 	s->guest.ops = &session_ops;
 	guest_move(client, &s->guest);
 	s->route = route;
 	s->stream = stream;
 	s->backend = backend;
 	s->active_ms = loop_now_ms(stream->loop);
-	ws_init(&s->ws, route->max_message, NULL);
+	ws_init(&s->ws, route->max_message, deflate);
 	loop_timer_init(&s->timer, stream->loop, on_timer, s);
 	stream_own(stream, session_client, s);
 	backend->fn = session_backend;

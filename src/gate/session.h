@@ -8,7 +8,8 @@
  *  - every ending has a Close frame with a code and a reason;
  *  - each direction holds at most its high-water mark (`buffer`) and what one read made of it.
  *
- * Memory: this struct, the stream and the backend; buffers only while bytes wait.
+ * Memory: this struct, the stream and the backend; buffers only while bytes wait. Compression that is
+ * agreed upon has its own (proto/deflate.h).
  */
 #ifndef GATE_SESSION_H
 #define GATE_SESSION_H
@@ -20,10 +21,10 @@
 /*
  * Takes over from the guest CLIENT: its place, its stream (allocated, ours to free) and its READY
  * backend; the 101 has been written to the stream. A place in the route (limit_enter_route) is
- * given back at the end. TARGET is what was asked for, for the log; copied. Returns 0, or -1 if
+ * given back at the end. TERMS are those of the 101. TARGET is what was asked for, for the log; copied. Returns 0, or -1 if
  * memory is out (nothing is taken).
  */
-int
-session_start(struct guest *client, struct stream *stream, struct backend *backend, const struct route *route, struct slice target);
+int session_start(struct guest *client, struct stream *stream, struct backend *backend, const struct route *route,
+	const struct deflate_terms *terms, struct slice target);
 
 #endif

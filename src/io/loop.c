@@ -37,6 +37,7 @@ struct loop {
 	bool stopping;
 	struct gather gather;
 	unsigned char scratch[LOOP_SCRATCH];
+	unsigned char spare[LOOP_SCRATCH];
 };
 
 static uint64_t
@@ -195,6 +196,12 @@ unsigned char *
 loop_scratch(struct loop *loop)
 {
 	return loop->scratch;
+}
+
+unsigned char *
+loop_spare(struct loop *loop)
+{
+	return loop->spare;
 }
 
 struct gather *

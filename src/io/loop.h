@@ -36,6 +36,9 @@ uint64_t loop_now_ms(const struct loop *loop);
 /* LOOP_SCRATCH bytes for the stream that is reading now (stream.c alone). */
 unsigned char *loop_scratch(struct loop *loop);
 
+/* LOOP_SCRATCH bytes for whoever works on an event, until he returns to the loop: what becomes of the bytes he was given. */
+unsigned char *loop_spare(struct loop *loop);
+
 /* The loop's gather: empty unless an event is being worked on; whoever fills it sends it before returning to the loop. */
 struct gather *loop_gather(struct loop *loop);
 

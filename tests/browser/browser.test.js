@@ -114,6 +114,25 @@ scenario('text and binary, both ways, whole', async (s) => {
 	assert.deepEqual(sum, { at: 3 << 20, wrong: 0 });
 }, { skip });
 
+scenario('messages are compressed, both ways', async (s) => {
+	const g = await s.gate({ files: blank, ini: '[/cat]\nexec = /bin/cat\ncompression = on\n[/]\nstatic = ./www\n[log]\nlevel = info\n' });
+	const { page } = await open(s, g);
+	const { extensions, wrong } = await page.evaluate(() => new Promise((resolve, reject) => {
+		const texts = [200, 200, 1, 0, 300000, 128].map((size, i) => `naïve words ${i} `.repeat(size).slice(0, size));
+		let at = 0, wrong = 0;
+		const c = new WebSocket(`ws://${location.host}/cat`);
+		c.onopen = () => texts.forEach((t) => c.send(t));
+		c.onclose = (e) => reject(new Error(`${e.code} ${e.reason}`));
+		c.onmessage = (e) => {
+			wrong += e.data !== texts[at++];
+			if (at === texts.length)
+				resolve({ extensions: c.extensions, wrong });
+		};
+	}));
+	assert.match(extensions, /^permessage-deflate; client_max_window_bits=12$/);
+	assert.equal(wrong, 0);
+}, { skip });
+
 scenario('the program\'s end is a clean close with its exit status', async (s) => {
 	const g = await s.gate({
 		files: blank,

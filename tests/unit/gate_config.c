@@ -249,6 +249,11 @@ SHOW_NUMBER(accept, r->accept)
 SHOW_NUMBER(required, r->upgrade.subprotocols_required)
 SHOW_NUMBER(max_message, r->max_message)
 SHOW_NUMBER(buffer, r->buffer)
+SHOW_NUMBER(compression, r->upgrade.deflate.on)
+SHOW_NUMBER(compression_level, r->upgrade.deflate.level)
+SHOW_NUMBER(compression_window, r->upgrade.deflate.window)
+SHOW_NUMBER(compression_threshold, r->upgrade.deflate.threshold)
+SHOW_NUMBER(compression_takeover, r->upgrade.deflate.takeover)
 SHOW_NUMBER(ping_interval, r->ping_interval_ms)
 SHOW_NUMBER(ping_timeout, r->ping_timeout_ms)
 SHOW_NUMBER(idle_timeout, r->idle_timeout_ms)
@@ -412,6 +417,11 @@ static const struct key {
 		"a.example|https://b.example:1|*.c|[::1]:8", NULL },
 	{ OPTION_ROUTE, "max_message", show_max_message, "16777216", "64k", "65536", "0", "0", NULL },
 	{ OPTION_ROUTE, "buffer", show_buffer, "262144", "4k", "4096", "1m", "1048576", NULL },
+	{ OPTION_ROUTE, "compression", show_compression, "0", "on", "1", "yes", "1", NULL },
+	{ OPTION_ROUTE, "compression_level", show_compression_level, "3", "1", "1", "9", "9", NULL },
+	{ OPTION_ROUTE, "compression_window", show_compression_window, "12", "9", "9", "15", "15", NULL },
+	{ OPTION_ROUTE, "compression_threshold", show_compression_threshold, "128", "0", "0", "1k", "1024", NULL },
+	{ OPTION_ROUTE, "compression_takeover", show_compression_takeover, "1", "no", "0", "off", "0", NULL },
 	{ OPTION_ROUTE, "ping_interval", show_ping_interval, "30000", "0", "0", "500ms", "500", NULL },
 	{ OPTION_ROUTE, "ping_timeout", show_ping_timeout, "20000", "5", "5000", "1m", "60000", NULL },
 	{ OPTION_ROUTE, "idle_timeout", show_idle_timeout, "0", "1s", "1000", "2s", "2000", NULL },
@@ -982,6 +992,8 @@ static const struct {
 	{ GOOD "ping_interval = soon\n", "w.ini:3: ping_interval: \"soon\" is no duration: " TIME_HELP "\n" },
 	{ GOOD "ping_interval = 366d\n", "w.ini:3: ping_interval: 366d is too much: at most 365d\n" },
 	{ GOOD "drain_timeout = 0\n", "w.ini:3: drain_timeout: 0 is too little: at least 1ms\n" },
+	{ GOOD "compression_level = 0\n", "w.ini:3: compression_level: \"0\" is no number from 1 to 9\n" },
+	{ GOOD "compression_window = 8\n", "w.ini:3: compression_window: \"8\" is no number from 9 to 15\n" },
 	{ GOOD "max_children = many\n", "w.ini:3: max_children: \"many\" is no number from 0 to 10000000\n" },
 	{ GOOD "spawn_rate = 1000001\n", "w.ini:3: spawn_rate: \"1000001\" is no number from 0 to 1000000\n" },
 	{ GOOD "[server]\nworkers = 0\n", "w.ini:4: workers: \"0\" is neither auto nor a number from 1 to 256\n" },

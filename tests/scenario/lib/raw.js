@@ -4,7 +4,7 @@
  *
  * It can send what no library would (wrong masks, lengths, fragments), it reads only when asked (so
  * a stalled client is one that is simply not asked), and it accuses the server of every breach of
- * RFC 6455: reserved bits, masks, lengths that are too long for what they say, fragments in the wrong
+ * RFC 6455 and RFC 7692: reserved bits, masks, lengths that are too long for what they say, fragments in the wrong
  * order, control frames cut or too big, close codes that may not be sent, text that is not UTF-8, and
  * anything at all behind a Close frame.
  */
@@ -12,6 +12,7 @@
 const net = require('node:net');
 const tls = require('node:tls');
 const { isUtf8 } = require('node:buffer');
+const zlib = require('node:zlib');
 const { createHash, randomBytes } = require('node:crypto');
 const { within } = require('./bounds');
 
@@ -294,6 +295,29 @@ function upgradeHead(path = '/', fields = {}, { method = 'GET', version = 'HTTP/
 	return `${method} ${path} ${version}\r\n${rows.join('')}\r\n`;
 }
 
+/* permessage-deflate by hand: what a client remembers of what it sends and reads. */
+class Deflate {
+	/* TAKEOVER: of the server's messages. */
+	constructor({ windowBits = 15, takeover = true } = {}) {
+		this.windowBits = windowBits;
+		this.takeover = takeover;
+		this.window = Buffer.alloc(0);
+	}
+
+	/* A message of a client that remembers nothing, which is always its right. */
+	pack(data) {
+		return zlib.deflateRawSync(data, { windowBits: Math.max(9, this.windowBits), finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
+	}
+
+	unpack(data) {
+		const whole = Buffer.concat([data, Buffer.from([0, 0, 0xff, 0xff])]);
+		const out = zlib.inflateRawSync(whole, { dictionary: this.window.length > 0 ? this.window : undefined, finishFlush: zlib.constants.Z_SYNC_FLUSH });
+		if (this.takeover)
+			this.window = Buffer.concat([this.window, out]).subarray(-32768);
+		return out;
+	}
+}
+
 class Raw {
 	constructor(wire) {
 		this.wire = wire;
@@ -302,6 +326,8 @@ class Raw {
 		this.message = null;     /* kind of the data message under way */
 		this.carry = Buffer.alloc(0); /* of a code point that is not all there */
 		this.fragments = 0;      /* frames of the message under way */
+		this.deflate = null;     /* a Deflate, if permessage-deflate was agreed upon */
+		this.packed = false;     /* the message under way is compressed */
 		this.first = false;
 		this.closed = null;      /* { code, reason } once the server's Close came */
 		this.autopong = true;
@@ -336,7 +362,10 @@ class Raw {
 			const c = new Raw(wire);
 			c.answer = answer;
 			c.protocol = answer.headers['sec-websocket-protocol'] ?? '';
-			checkUpgrade(answer, key, protocols);
+			checkUpgrade(answer, key, protocols, headers['Sec-WebSocket-Extensions']);
+			c.extensions = answer.headers['sec-websocket-extensions'] ?? '';
+			if (c.extensions !== '')
+				c.deflate = new Deflate({ takeover: !c.extensions.includes('server_no_context_takeover') });
 			return c;
 		} catch (e) {
 			wire.destroy();
@@ -354,6 +383,11 @@ class Raw {
 
 	binary(b, options) {
 		return this.send(frame(BINARY, b, options));
+	}
+
+	/* A whole message, compressed. */
+	packedText(s) {
+		return this.send(frame(TEXT, this.deflate.pack(s), { rsv: 4 }));
 	}
 
 	ping(b) {
@@ -385,9 +419,9 @@ class Raw {
 		this.received += size;
 		const frameEnds = this.left === 0;
 		const last = frameEnds && fin;
-		const piece = { kind: KINDS[this.message], data, first: this.first, last, fragments: this.fragments };
+		const piece = { kind: KINDS[this.message], data, first: this.first, last, fragments: this.fragments, packed: this.packed };
 		this.first = false;
-		if (this.message === TEXT)
+		if (this.message === TEXT && !this.packed)
 			this.checkText(data, last);
 		if (frameEnds)
 			this.current = null;
@@ -410,7 +444,8 @@ class Raw {
 			throw new Breach('a frame behind its Close frame');
 		const opcode = head[0] & 15;
 		const fin = (head[0] & 0x80) !== 0;
-		if (head[0] & 0x70)
+		const packed = (head[0] & 0x70) === 0x40 && this.deflate !== null && (opcode === TEXT || opcode === BINARY);
+		if ((head[0] & 0x70) && !packed)
 			throw new Breach(`reserved bits are set: ${head[0].toString(16)}`);
 		if (head[1] & 0x80)
 			throw new Breach('a masked frame');
@@ -440,6 +475,7 @@ class Raw {
 			if (this.message !== null)
 				throw new Breach('a new message inside another');
 			this.message = opcode;
+			this.packed = packed;
 			this.first = true;
 			this.fragments = 1;
 		}
@@ -516,8 +552,15 @@ class Raw {
 				continue;
 			parts.push(p.data);
 			if (p.last)
-				return { kind: p.kind, data: Buffer.concat(parts), fragments: p.fragments };
+				return { kind: p.kind, data: this.unpack(p, Buffer.concat(parts)), fragments: p.fragments, ...(p.packed && { packed: true }) };
 		}
+	}
+
+	unpack({ kind, packed }, payload) {
+		const data = packed ? this.deflate.unpack(payload) : payload;
+		if (packed && kind === 'text' && !isUtf8(data))
+			throw new Breach('a text message that is not UTF-8');
+		return data;
 	}
 
 	async nextText(ms) {
@@ -582,7 +625,7 @@ class Raw {
 	}
 }
 
-function checkUpgrade(answer, key, offered = []) {
+function checkUpgrade(answer, key, offered = [], extensions = '') {
 	const h = answer.headers;
 	const accept = createHash('sha1').update(key + GUID).digest('base64');
 	if (h['sec-websocket-accept'] !== accept)
@@ -591,7 +634,7 @@ function checkUpgrade(answer, key, offered = []) {
 		throw new Breach(`Upgrade is ${h.upgrade}`);
 	if ((h.connection ?? '').toLowerCase() !== 'upgrade')
 		throw new Breach(`Connection is ${h.connection}`);
-	if (h['sec-websocket-extensions'] !== undefined)
+	if (h['sec-websocket-extensions'] !== undefined && !(extensions.includes('permessage-deflate') && /^permessage-deflate(;|$)/.test(h['sec-websocket-extensions'])))
 		throw new Breach(`an extension nobody offered: ${h['sec-websocket-extensions']}`);
 	const protocol = h['sec-websocket-protocol'];
 	if (protocol !== undefined && !offered.includes(protocol))
@@ -600,4 +643,4 @@ function checkUpgrade(answer, key, offered = []) {
 		throw new Breach('a body in a 101 response');
 }
 
-module.exports = { Raw, Wire, Breach, frame, maskBytes, closePayload, upgradeHead, http, readHead, readBody, readChunks, TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION };
+module.exports = { Raw, Wire, Deflate, Breach, frame, maskBytes, closePayload, upgradeHead, http, readHead, readBody, readChunks, TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION };
