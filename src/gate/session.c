@@ -425,11 +425,7 @@ settle_interest(struct session *s)
 static bool
 is_over(const struct session *s)
 {
-	if (!s->backend_ended)
-		return false;
-	if (s->client_gone)
-		return true;
-	return s->close_sent && s->close_received && stream_queued(s->stream) == 0;
+	return s->backend_ended && s->client_gone;
 }
 
 static bool
@@ -462,6 +458,8 @@ session_settle(struct session *s)
 	send_waiting_pong(s);
 	if (s->said_all && !s->close_sent && !s->client_gone && !s->dropping)
 		send_close(s);
+	if (s->close_sent && s->close_received)
+		stream_finish(s->stream); /* its end is waited for: bytes that come to a closed socket would reset it (7.1.1) */
 	if (is_over(s)) {
 		session_free(s);
 		return;

@@ -94,3 +94,13 @@ scenario('data that a client sends while it is being told goodbye does no harm',
 	c.send(noise).catch(() => {});
 	assert.deepEqual(await c.leave(), { code: 1000, reason: 'exit 0' });
 });
+
+scenario('what a client says behind both Closes is discarded, and the end stays clean', async (s) => {
+	const g = await s.gate(['cat']);
+	const c = await g.open('/');
+	assert.deepEqual(await c.bye(1000, 'that was all', { stay: true }), { code: 1000, reason: 'that was all' });
+	await c.send(Buffer.alloc(1 << 20, 'and another thing '));
+	c.wire.finish();
+	await within(10000, c.wire.gone, 'end of the connection');
+	assert.equal(c.wire.error, null);
+});

@@ -592,8 +592,8 @@ class Raw {
 		return this.closed;
 	}
 
-	/* What a well-behaved client does at the end: reads on, answers the Close, and waits for the server to end TCP first. */
-	async leave({ ms = PATIENCE_MS, code = this.closed?.code, see } = {}) {
+	/* What a well-behaved client does at the end: reads on, answers the Close, and waits for the server to end TCP first. STAY: its own end stays open. */
+	async leave({ ms = PATIENCE_MS, code = this.closed?.code, see, stay = false } = {}) {
 		if (!this.closed)
 			await this.readToClose({ ms, see });
 		if (!this.sentClose)
@@ -606,7 +606,8 @@ class Raw {
 			throw new Breach(`${this.wire.have} bytes behind its Close frame`);
 		if (this.wire.error)
 			throw new Error(`the connection ended with ${this.wire.error.code}`);
-		this.wire.finish();
+		if (!stay)
+			this.wire.finish();
 		return this.closed;
 	}
 
