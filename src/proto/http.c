@@ -331,7 +331,10 @@ walk_target(struct slice data, struct walk *w, size_t *at, struct http_request *
 	return HTTP_HEAD;
 }
 
-/* Looked at anew by each call: it is short. RFC 9112 2.3, and the end of the line. */
+/*
+ * Looked at anew by each call: it is short. RFC 9112 2.3, and the end of the line. A later minor
+ * version than ours is taken as ours (RFC 9110 2.5).
+ */
 static enum http_result
 walk_version(struct slice data, size_t *at, struct http_request *req, struct http_fault *fault)
 {
@@ -343,9 +346,9 @@ walk_version(struct slice data, size_t *at, struct http_request *req, struct htt
 		if (form[i] == '0' ? !is_digit(version[i]) : version[i] != form[i])
 			return broken(fault, 400, "The request line does not end with an HTTP version and CR LF.");
 	}
-	if (version[5] != '1' || version[7] > '1')
-		return broken(fault, 505, "The HTTP version is neither 1.1 nor 1.0.");
-	req->minor = version[7] - '0';
+	if (version[5] != '1')
+		return broken(fault, 505, "The HTTP version known here is 1.1.");
+	req->minor = version[7] > '0';
 	*at += sizeof(form) - 1;
 	return HTTP_HEAD;
 }

@@ -32,7 +32,7 @@ struct http_request {
 	struct slice path;   /* still percent-encoded, begins with '/'; "*" of OPTIONS *; data NULL for CONNECT */
 	struct slice query;  /* behind '?', without it; data NULL if there is no '?' */
 	struct slice host;   /* host[:port]: of the target if it names one, else the one Host; data NULL if neither (HTTP/1.0) */
-	int minor;           /* 0 or 1: HTTP/1.minor */
+	int minor;           /* 0 or 1: HTTP/1.minor; 1 for what is later, too */
 	bool keep_alive;     /* RFC 9112 9.3 */
 	bool chunked;        /* Transfer-Encoding: chunked */
 	uint64_t content_length; /* 0 if absent */
