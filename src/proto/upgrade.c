@@ -38,8 +38,8 @@ judge_request(const struct http_request *req, struct http_fault *fault)
 {
 	if (!slice_equals(req->method, "GET"))
 		return refuse(fault, 405, "A WebSocket handshake is a GET request.");
-	if (req->minor != 1)
-		return refuse(fault, 505, "A WebSocket handshake needs HTTP/1.1.");
+	if (req->minor != 1) /* RFC 9110 7.8 */
+		return refuse(fault, 426, "A WebSocket handshake needs HTTP/1.1; does a proxy on the way speak 1.0?");
 	if (req->has_body)
 		return refuse(fault, 400, "A WebSocket handshake has no body.");
 	if (!http_field_has_token(req, "upgrade", "websocket"))

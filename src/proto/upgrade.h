@@ -36,12 +36,12 @@ struct upgrade_options {
 enum upgrade_result {
 	UPGRADE_NO,     /* an ordinary request: does not ask for WebSocket at all */
 	UPGRADE_YES,    /* *UP is filled in */
-	UPGRADE_BROKEN, /* asks for it, wrongly: answer FAULT (400, 405, 426, 505; 500 if libcrypto has no SHA-1) */
+	UPGRADE_BROKEN, /* asks for it, wrongly: answer FAULT (400, 405, 426; 500 if libcrypto has no SHA-1) */
 };
 
 /*
  * Judges REQ. A request asks for WebSocket if its Upgrade field has the token websocket, or it has
- * any Sec-WebSocket-Key or -Version field. Then it must be GET, HTTP/1.1 (505), without a body,
+ * any Sec-WebSocket-Key or -Version field. Then it must be GET, HTTP/1.1 (426), without a body,
  * with one Host, Connection: upgrade, one key of 16 bytes, and one version 13 (426).
  *
  * Some answers need more than their status, and the caller adds it: 405 "Allow: GET"; 426 "Upgrade:

@@ -128,7 +128,7 @@ test_who_asks_for_websocket(void **state)
 		{ "in two Connection fields", YES, GET UPGRADE "Connection: close\r\n" CONNECTION KEY VERSION END },
 		{ "by a post", 405, "POST / HTTP/1.1\r\nHost: h\r\n" ALL END },
 		{ "by a lower-case get", 405, "get / HTTP/1.1\r\nHost: h\r\n" ALL END },
-		{ "in HTTP/1.0", 505, "GET / HTTP/1.0\r\nHost: h\r\n" ALL END },
+		{ "in HTTP/1.0", 426, "GET / HTTP/1.0\r\nHost: h\r\n" ALL END },
 		{ "with a body", 400, GET ALL "Content-Length: 1\r\n" END },
 		{ "with a chunked body", 400, GET ALL "Transfer-Encoding: chunked\r\n" END },
 		{ "with a body of nothing", YES, GET ALL "Content-Length: 0\r\n" END },
