@@ -140,7 +140,7 @@ demanded_fields(int status, const struct route *route)
 {
 	switch (status) {
 	case 405:
-		return route != NULL && route->static_dir != NULL ? "Allow: GET, HEAD\r\n" : "Allow: GET\r\n";
+		return route == NULL || route->static_dir != NULL ? "Allow: GET, HEAD\r\n" : "Allow: GET\r\n";
 	case 426: /* RFC 9110 15.5.22, RFC 6455 4.4 */
 		return "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 	case 429:
@@ -178,6 +178,16 @@ static void
 refuse(struct client *c, int status, const char *what)
 {
 	refuse_with(c, status, demanded_fields(status, c->route), what);
+}
+
+/* RFC 9110 9.1: a program may know any method, but nothing of ours knows these. */
+static void
+refuse_method(struct client *c)
+{
+	if (slice_equals(c->method, "?") || slice_equals(c->method, "CONNECT"))
+		refuse(c, 501, "this method is not known here");
+	else
+		refuse(c, 405, "only GET and HEAD");
 }
 
 static void
@@ -647,7 +657,7 @@ open_answer(struct client *c, const struct http_request *req, struct slice rest)
 	else if (slice_equals(c->method, "GET") || slice_equals(c->method, "HEAD"))
 		open_page(c, req, rest);
 	else
-		refuse(c, 405, "only GET and HEAD");
+		refuse_method(c);
 }
 
 /* --- the request -------------------------------------------------------------------------------- */
@@ -706,8 +716,8 @@ answer_request(struct client *c, const struct http_request *req)
 		redirect(c, req);
 		return;
 	}
-	if (req->path.len == 0 || req->path.data[0] != '/') {
-		refuse(c, slice_equals(req->method, "CONNECT") ? 405 : 400, "the request target is not a path");
+	if (req->path.len == 0 || req->path.data[0] != '/') { /* CONNECT, or OPTIONS * */
+		refuse_method(c);
 		return;
 	}
 	long len = http_decode_path(req->path, path);

@@ -32,6 +32,11 @@ scenario('a path that is no WebSocket\'s business: 426 for a plain GET, 405 for 
 	const post = await g.http(upgradeHead('/', {}, { method: 'POST' }));
 	isHonest(post, 405);
 	assert.match(post.headers.allow, /GET/);
+	for (const line of ['BREW / HTTP/1.1', 'get / HTTP/1.1', 'CONNECT x:80 HTTP/1.1'])
+		isHonest(await g.http(`${line}\r\nHost: x\r\n\r\n`), 501);
+	const options = await g.http('OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n');
+	isHonest(options, 405);
+	assert.equal(options.headers.allow, 'GET, HEAD');
 });
 
 scenario('another version of the protocol: 426, and which one it is', async (s) => {
