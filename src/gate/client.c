@@ -736,7 +736,7 @@ read_head(struct client *c)
 	size_t eaten;
 	switch (http_parse((struct slice){ (const char *)in.data, in.len }, &c->scanned, &req, &eaten, &fault)) {
 	case HTTP_MORE:
-		if (c->used && c->scanned > 0)
+		if (c->used && in.len > 0)
 			loop_timer_set(&c->timer, c->guest.config->handshake_timeout_ms);
 		c->used = false;
 		return;

@@ -131,6 +131,11 @@ scenario('a head that takes too long: 408, also if it trickles', async (s) => {
 	}
 	const took = Date.now() - started;
 	assert.ok(took >= 600, `after ${took} ms already`);
+	/* So is the next one on the same connection, from its first byte on. */
+	const kept = await s.gate({ args: ['--handshake-timeout=700ms', '--staticdir=www'], files: { 'www/index.html': 'page' } });
+	const next = kept.wire();
+	assert.equal((await kept.http('GET / HTTP/1.1\r\nHost: x\r\n\r\n', { wire: next, keep: true })).status, 200);
+	isHonest(await kept.http('GE', { wire: next, waitEnd: true }), 408);
 	/* Nobody is left waiting who never said a word. */
 	const silent = g.wire();
 	await silent.connected;
