@@ -1,6 +1,6 @@
 # wsgate: one flat Makefile. The lists below are the architecture: see src/README.md.
 #
-#   make            ./wsgate                     make check      all tests (unit, fuzz smoke, scenario, browser)
+#   make            ./wsgate                     make check      all tests (unit, fuzz, conformance, scenario, browser)
 #   make demo       builds and runs the demo     make asan/tsan  the same under sanitizers
 #   make install    PREFIX=/usr/local DESTDIR=   make lint       format, clang-tidy, cppcheck, gcc -fanalyzer
 
@@ -149,6 +149,10 @@ TEST_ENV = WSGATE=$(abspath $(WSGATE)) WSGATE_HELPERS=$(abspath $(OUT)/helpers)
 scenario: $(WSGATE) $(LINE_LIBRARY) $(HELPERS) clients
 	cd tests && $(TEST_ENV) node --test --test-concurrency=2 scenario/*.test.js
 
+# What the RFCs ask of a server, case by case, with a table of the sections.
+conformance: $(WSGATE) clients
+	cd tests && $(TEST_ENV) node --test --test-concurrency=2 --test-reporter=spec conformance/*.test.js
+
 browser: $(WSGATE) $(LINE_LIBRARY) $(HELPERS) clients
 	cd tests && $(TEST_ENV) node --test browser/*.test.js
 
@@ -214,10 +218,10 @@ documents: man
 
 # --- all together -----------------------------------------------------------------------------
 
-check: all rooms headers unit documents fuzz scenario browser
+check: all rooms headers unit documents fuzz conformance scenario browser
 
 asan:
-	+$(MAKE) OUT=build-asan WSGATE=build-asan/wsgate SANITIZE=address,undefined CFLAGS='-O1 -g' SLOW=$(or $(SLOW),4) unit scenario
+	+$(MAKE) OUT=build-asan WSGATE=build-asan/wsgate SANITIZE=address,undefined CFLAGS='-O1 -g' SLOW=$(or $(SLOW),4) unit conformance scenario
 tsan:
 	+$(MAKE) OUT=build-tsan WSGATE=build-tsan/wsgate SANITIZE=thread TSAN_OPTIONS=suppressions=$(abspath tests/tsan.supp) CFLAGS='-O1 -g' SLOW=$(or $(SLOW),6) unit scenario
 valgrind:
@@ -245,4 +249,4 @@ clean:
 	rm -rf build build-* wsgate
 
 .SECONDARY:
-.PHONY: all clients-real unit fuzz fuzzers afl clients scenario browser bench rooms headers format lint man documents check asan tsan valgrind coverage demo install clean
+.PHONY: all clients-real unit fuzz fuzzers afl clients conformance scenario browser bench rooms headers format lint man documents check asan tsan valgrind coverage demo install clean
