@@ -206,15 +206,17 @@ take_token(struct slice *text, struct slice *token)
 	return http_is_token(*token);
 }
 
-/* RFC 9110 5.6.4, its opening quote is taken. VALUE lies in OUT. */
+/* RFC 9110 5.6.4, its opening quote is taken. VALUE lies in OUT; it must be a token all the same (RFC 6455 9.1). */
 static bool
 take_quoted(struct slice *text, char out[static QUOTED_MAX], struct slice *value)
 {
 	*value = (struct slice){ out, 0 };
 	while (text->len > 0) {
-		if (take_byte(text, '"'))
+		if (value->len > 0 && take_byte(text, '"'))
 			return true;
 		if (take_byte(text, '\\') && text->len == 0)
+			return false;
+		if (!http_is_token((struct slice){ text->data, 1 }))
 			return false;
 		if (value->len < QUOTED_MAX)
 			out[value->len++] = text->data[0];

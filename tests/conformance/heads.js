@@ -79,7 +79,7 @@ for (const version of ['', 'x', '13, 8', '13.0', '-13', '0x0d', '1 3'])
 	ws('4.4', `a version that is no number: ${JSON.stringify(version)}`, upgrade({ 'Sec-WebSocket-Version': version }), 400);
 for (const extension of ['x-unknown', 'a, b;c;d=e, f; g="h"', 'a;b = "c\\d"', ', x-unknown,'])
 	ws('9.1', `extensions that the server does not know are not answered: ${extension}`, upgrade({ 'Sec-WebSocket-Extensions': extension }), 101, { 'sec-websocket-extensions': undefined });
-for (const extension of ['a b', 'a;', 'a;=b', 'a;b=', 'a;b="c', 'a;b="c"d', ';a', 'a/b', '"a"', 'a;b=c=d'])
+for (const extension of ['a b', 'a;', 'a;=b', 'a;b=', 'a;b="c', 'a;b="c"d', ';a', 'a/b', '"a"', 'a;b=c=d', 'a;b="c d"', 'a;b="c,d"', 'a;b=""', 'a;b="c\\"'])
 	ws('9.1', `extensions that do not conform to the ABNF MUST fail: ${extension}`, upgrade({ 'Sec-WebSocket-Extensions': extension }), 400);
 
 /* --- RFC 9112 --------------------------------------------------------------------------------------- */
