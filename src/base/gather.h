@@ -18,9 +18,9 @@
 #include "base/buf.h"
 
 enum {
-	GATHER_ARENA = 128 * 1024, /* what one read of 64 KiB becomes, even as one-byte lines */
+	GATHER_ARENA = 512 * 1024, /* what one read of 256 KiB becomes, even as one-byte lines */
 	GATHER_VECTORS = 64,
-	GATHER_COPY_MAX = 1024,    /* shorter runs are copied: cheaper than one more iovec */
+	GATHER_COPY_MAX = 1024, /* shorter runs are copied: cheaper than one more iovec */
 	GATHER_ROOM = 2 * GATHER_COPY_MAX,
 };
 

@@ -24,7 +24,7 @@
 #include "base/log.h"
 
 enum {
-	BLOCK_MAX = LOOP_SCRATCH,
+	BLOCK_MAX = 64 * 1024,
 	QUEUE_MAX = 256 * 1024, /* above it the client is the slow one */
 	TURN_MAX = 1024 * 1024, /* for one client, before the others of the loop have their turn */
 	RACES_MAX = 8,

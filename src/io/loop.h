@@ -14,8 +14,8 @@
 
 #include "base/gather.h"
 
-/* One read's worth of bytes. Small enough to stay in the L2 cache with the gather beside it. */
-enum { LOOP_SCRATCH = 64 * 1024 };
+/* One read's worth of bytes: so many that a turn of the loop counts for little beside them, so few that they stay in the L2 cache. */
+enum { LOOP_SCRATCH = 256 * 1024 };
 
 struct loop;
 

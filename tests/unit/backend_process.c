@@ -1141,18 +1141,18 @@ messages_of_the_two_outputs_do_not_mix(void **state)
 	program_clear(&o);
 }
 
-/* It writes what must be read before it ends the line. */
+/* It writes what must be read before it ends the line: more than LOOP_SCRATCH. */
 static void
 a_line_without_end_does_not_hold_up_the_other_output(void **state)
 {
 	struct owner o;
 	(void)state;
-	tagged_init(&o, SHELL("zeros() { head -c 200000 /dev/zero; }\n"
+	tagged_init(&o, SHELL("zeros() { head -c 400000 /dev/zero; }\n"
 			      "zeros | tr '\\0' e >&2; zeros | tr '\\0' o | fold -w 1000; echo end >&2"));
 	owner_open(&o);
 	assert_ended(&o, 1000, "exit 0");
 	assert_non_null(strstr(owner_text(&o), "ee\",\"more\":true}\n"));
-	assert_int_equal(count_in(owner_text(&o), "{\"stream\":\"stdout\",\"data\":\"ooo"), 200);
+	assert_int_equal(count_in(owner_text(&o), "{\"stream\":\"stdout\",\"data\":\"ooo"), 400);
 	assert_non_null(strstr(owner_text(&o), "end\"}\n"));
 	program_clear(&o);
 }

@@ -1169,7 +1169,7 @@ send_back(void)
 static void
 a_full_gather_is_sent_and_the_rest_follows(void **state)
 {
-	enum { LEN = 200000 };
+	enum { LEN = 5 * GATHER_ARENA / 2 };
 	unsigned char *noise = malloc(LEN);
 	struct piece piece = { MESSAGE_BINARY, true, true, { noise, LEN } };
 	int fulls = 0;
