@@ -9,41 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
-static void
-push(struct gather *g, const unsigned char *data, size_t len)
-{
-	struct iovec *last = g->count == 0 ? NULL : &g->vec[g->count - 1];
-	if (last != NULL && (const unsigned char *)last->iov_base + last->iov_len == data) {
-		last->iov_len += len;
-	} else {
-		assert(g->count < GATHER_VECTORS);
-		/* An iovec has no const; sendmsg(2) only reads. */
-		g->vec[g->count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	}
-	g->total += len;
-}
-
-unsigned char *
-gather_put(struct gather *g, size_t len)
-{
-	assert(len <= GATHER_ARENA - g->used);
-	unsigned char *room = g->arena + g->used;
-	if (len == 0)
-		return room;
-	push(g, room, len);
-	g->used += len;
-	return room;
-}
-
 void
-gather_add(struct gather *g, const void *data, size_t len)
+gather_begin_vector(struct gather *g, const unsigned char *data, size_t len)
 {
 	if (len == 0)
 		return;
-	if (len <= GATHER_COPY_MAX)
-		memcpy(gather_put(g, len), data, len);
-	else
-		push(g, data, len);
+	assert(g->count < GATHER_VECTORS);
+	/* An iovec has no const; sendmsg(2) only reads. */
+	g->vec[g->count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	g->end = data + len;
+	g->total += len;
 }
 
 /* How many vectors LEN bytes fill to the end; what is left of LEN lies in the next one. */
@@ -76,6 +51,7 @@ void
 gather_reset(struct gather *g)
 {
 	g->count = 0;
+	g->end = NULL;
 	g->total = 0;
 	g->used = 0;
 }

@@ -5,14 +5,18 @@
  * here and then leaves in a single sendmsg(2): frame headers and small payloads are copied into
  * the arena, side by side; big payloads are borrowed from where they lie.
  *
+ * What is called for each line and frame stands here, so that it can be inlined.
+ *
  * There is one gather per loop (see loop_gather). It is empty between events. Borrowed bytes must
  * stay where they are until gather_reset(), which stream_send() does after writing.
  */
 #ifndef BASE_GATHER_H
 #define BASE_GATHER_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
@@ -27,8 +31,9 @@ enum {
 struct gather {
 	struct iovec vec[GATHER_VECTORS];
 	int count;
-	size_t total; /* bytes in all vectors */
-	size_t used;  /* of the arena */
+	const unsigned char *end; /* of the last vector, or NULL */
+	size_t total;             /* bytes in all vectors */
+	size_t used;              /* of the arena */
 	unsigned char arena[GATHER_ARENA];
 };
 
@@ -45,14 +50,47 @@ gather_has_room(const struct gather *g)
 	return g->count + 4 <= GATHER_VECTORS && g->used + GATHER_ROOM <= GATHER_ARENA;
 }
 
+/* For those below: LEN bytes that do not lie behind the last ones. LEN 0 adds nothing. */
+void gather_begin_vector(struct gather *g, const unsigned char *data, size_t len);
+
+/* Adds LEN bytes where they lie: until gather_reset() they must stay there. The caller has asked gather_has_room(). */
+static inline void
+gather_borrow(struct gather *g, const unsigned char *data, size_t len)
+{
+	if (data != g->end) {
+		gather_begin_vector(g, data, len);
+		return;
+	}
+	g->vec[g->count - 1].iov_len += len;
+	g->end += len;
+	g->total += len;
+}
+
+/* Room for LEN bytes that the caller fills in at once: GATHER_COPY_MAX at the most (a frame header), or what gather_space() has. */
+static inline unsigned char *
+gather_put(struct gather *g, size_t len)
+{
+	assert(len <= GATHER_ARENA - g->used);
+	unsigned char *room = g->arena + g->used;
+	gather_borrow(g, room, len);
+	g->used += len;
+	return room;
+}
+
 /*
  * Adds LEN bytes: copied if LEN <= GATHER_COPY_MAX, else borrowed until gather_reset(). The caller
  * has asked gather_has_room(). LEN 0 adds nothing.
  */
-void gather_add(struct gather *g, const void *data, size_t len);
-
-/* Room for LEN bytes that the caller fills in at once: GATHER_COPY_MAX at the most (a frame header), or what gather_space() has. */
-unsigned char *gather_put(struct gather *g, size_t len);
+static inline void
+gather_add(struct gather *g, const void *data, size_t len)
+{
+	if (len == 0)
+		return;
+	if (len <= GATHER_COPY_MAX)
+		memcpy(gather_put(g, len), data, len);
+	else
+		gather_borrow(g, data, len);
+}
 
 /* Where the next gather_put() will be, for those who know how many bytes they have only once they are there. */
 static inline struct span

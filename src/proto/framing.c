@@ -145,7 +145,7 @@ replace(struct framing *f, struct span *in, size_t len, size_t bad, bool last, s
 
 	do {
 		count++;
-		span_skip(in, d.bad);
+		framing_eat(f, in, d.bad);
 		len -= d.bad;
 		/* No further than one code point: looking at a long text twice would not be linear. */
 		d = divide_text(in->data, len < CODE_POINT_MAX ? len : CODE_POINT_MAX, last);
@@ -161,7 +161,7 @@ framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum mes
 	struct division d = { len, 0 };
 	struct span bytes = *in;
 
-	if (kind == MESSAGE_TEXT)
+	if (kind == MESSAGE_TEXT && len > f->sure)
 		d = divide_text(in->data, len, last);
 	if (d.bad > 0 && may_be_binary(f)) {
 		kind = MESSAGE_BINARY;
@@ -176,7 +176,7 @@ framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum mes
 		return FRAMING_MORE;
 	}
 	bytes.len = d.good;
-	span_skip(in, d.good);
+	framing_eat(f, in, d.good);
 	return hand_on(f, kind, bytes, len - d.good, last, out);
 }
 

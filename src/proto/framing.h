@@ -52,6 +52,7 @@ struct framing {
 	const struct framing_ops *ops;
 	struct framing_options opt;
 	size_t known;        /* bytes at the head of the input already searched or known to belong to the message */
+	size_t sure;         /* bytes at the head of the input that are known to be whole code points */
 	uint64_t left;       /* of a message whose length was told: payload that has not been handed on */
 	const char *fault;   /* after FRAMING_BROKEN, or when write() has refused: a static sentence */
 	struct buf held;     /* of the client's message: its pieces so far; if lent, all of it */
@@ -172,6 +173,14 @@ framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum mes
  */
 enum framing_result framing_emit_counted(
 	struct framing *f, struct span *in, enum framing_input state, size_t tail, enum message_kind natural, struct piece *out);
+
+/* Drops the first LEN bytes of IN, of which some may be f->sure. */
+static inline void
+framing_eat(struct framing *f, struct span *in, size_t len)
+{
+	span_skip(in, len);
+	f->sure = f->sure > len ? f->sure - len : 0;
+}
 
 /* Makes f->left one decimal digit longer. Returns false, with a fault, if it is more than may be announced. */
 bool framing_add_digit(struct framing *f, unsigned char digit);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/framing.h"
+#include "proto/utf8.h"
 
 static bool
 is_lines0(const struct framing *f)
@@ -54,6 +55,16 @@ read_part(struct framing *f, struct span *in, size_t max, struct piece *out)
 	return emit(f, in, len, false, max, out);
 }
 
+/* Lines are short, and looking at all that follow costs little more than looking at one. */
+static void
+look_ahead(struct framing *f, struct span in)
+{
+	size_t bad;
+
+	if (f->sure < f->known && f->opt.type != MESSAGE_TYPE_BINARY)
+		f->sure = utf8_prefix(in.data, in.len, &bad);
+}
+
 enum framing_result
 framing_read_line(struct framing *f, struct span *in, enum framing_input state, size_t max, struct piece *out)
 {
@@ -63,9 +74,10 @@ framing_read_line(struct framing *f, struct span *in, enum framing_input state, 
 		find_end(f, *in, state);
 	if (!f->ends)
 		return state == FRAMING_FULL || f->open ? read_part(f, in, max, out) : FRAMING_MORE;
+	look_ahead(f, *in);
 	result = emit(f, in, f->known, true, max, out);
 	if (result == FRAMING_PIECE && out->last && in->len > 0)
-		span_skip(in, in->data[0] == '\r' ? 2 : 1);
+		framing_eat(f, in, in->data[0] == '\r' ? 2 : 1);
 	return result;
 }
 
