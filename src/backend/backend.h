@@ -140,8 +140,15 @@ struct backend {
 	int status;                     /* after BACKEND_ENDED of a program: as waitpid(2) gives it */
 	uint16_t end_code;              /* after BACKEND_SAID_ALL or BACKEND_ENDED: close code for the client ... */
 	uint16_t refusal;               /* after BACKEND_REFUSED: the HTTP status */
-	char reason[BACKEND_REASON_MAX]; /* ... and why ("exit 3"); or why it was refused, for the log */
+	char *reason;                   /* ... and why ("exit 3"); or why it was refused, for the log. See backend_reason() */
 };
+
+/* At most BACKEND_REASON_MAX - 1 bytes; "" if there is none. */
+static inline const char *
+backend_reason(const struct backend *b)
+{
+	return b->reason == NULL ? "" : b->reason;
+}
 
 struct backend_ops {
 	const char *name;
@@ -158,7 +165,7 @@ struct backend_ops {
 
 	/*
 	 * A piece of a client's message: goes to the loop's gather. Then flush() sends what was gathered.
-	 * Returns 0, or the close code with which the message is refused: b->reason says why, none of it
+	 * Returns 0, or the close code with which the message is refused: backend_reason() says why, none of it
 	 * was sent, and no more is to be.
 	 */
 	int (*send)(struct backend *b, const struct piece *piece);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -51,13 +52,20 @@ drop_output(struct pipe *p)
 	stream_close_input(&p->stream);
 }
 
+void
+pipe_set_reason(struct pipe *p, const char *text)
+{
+	free(p->backend.reason);
+	p->backend.reason = strdup(text);
+}
+
 /* Nothing that comes now can be trusted to be what it says; the client is told so at the end. */
 static void
 break_output(struct pipe *p, const char *why)
 {
 	p->broken = true;
 	p->backend.end_code = 1011;
-	snprintf(p->backend.reason, sizeof(p->backend.reason), "%s", why);
+	pipe_set_reason(p, why);
 	drop_output(p);
 	p->backend.ops->finish(&p->backend);
 }
@@ -140,12 +148,14 @@ pipe_refuse(struct pipe *p, uint16_t status, const char *act, const char *name, 
 {
 	struct backend *b = &p->backend;
 	size_t fixed = strlen(act) + strlen(" : ") + strlen(why);
-	size_t room = fixed < sizeof(b->reason) - 1 ? sizeof(b->reason) - 1 - fixed : 0;
+	size_t room = fixed < BACKEND_REASON_MAX - 1 ? BACKEND_REASON_MAX - 1 - fixed : 0;
 	size_t len = strlen(name);
 	const char *dots = len > room ? ".." : "";
 	size_t shown = len <= room ? len : room > 2 ? room - 2 : 0;
+	char reason[BACKEND_REASON_MAX];
+	snprintf(reason, sizeof(reason), "%s %s%s: %s", act, dots, name + len - shown, why);
 	b->refusal = status;
-	snprintf(b->reason, sizeof(b->reason), "%s %s%s: %s", act, dots, name + len - shown, why);
+	pipe_set_reason(p, reason);
 }
 
 /* --- output: to the client ---------------------------------------------------------------------- */
@@ -228,6 +238,32 @@ pipe_silent_since(const struct pipe *p, uint64_t earliest_ms)
 	return later_of(earliest_ms, later_of(p->resumed_ms, p->stream.received_ms));
 }
 
+static loop_timer_fn on_timer;
+
+static struct pipe_ending *
+ending_of(struct pipe *p)
+{
+	if (p->ending == NULL && (p->ending = calloc(1, sizeof(*p->ending))) != NULL)
+		loop_timer_init(&p->ending->timer, p->backend.loop, on_timer, p);
+	return p->ending;
+}
+
+bool
+pipe_set_timer(struct pipe *p, uint64_t after_ms)
+{
+	if (ending_of(p) == NULL)
+		return false;
+	loop_timer_set(&p->ending->timer, after_ms);
+	return true;
+}
+
+void
+pipe_stop_timer(struct pipe *p)
+{
+	if (p->ending != NULL)
+		loop_timer_stop(&p->ending->timer);
+}
+
 /*
  * A loop that was held up finds its timers before the bytes that came meanwhile, and libev runs
  * timers first: the bytes are sure to have been seen at the second turn after this one.
@@ -236,15 +272,15 @@ bool
 pipe_has_waited(struct pipe *p, uint64_t since_ms, uint64_t limit_ms)
 {
 	uint64_t waited_ms = loop_now_ms(p->backend.loop) - since_ms;
+	if (ending_of(p) == NULL)
+		return true;
 	if (waited_ms < limit_ms) {
-		p->last_calls = 0;
-		loop_timer_set(&p->timer, limit_ms - waited_ms);
-		return false;
+		p->ending->last_calls = 0;
+		return !pipe_set_timer(p, limit_ms - waited_ms);
 	}
-	if (p->last_calls < 2) {
-		p->last_calls++;
-		loop_timer_set(&p->timer, 1);
-		return false;
+	if (p->ending->last_calls < 2) {
+		p->ending->last_calls++;
+		return !pipe_set_timer(p, 1);
 	}
 	return true;
 }
@@ -264,7 +300,7 @@ pipe_send(struct backend *b, const struct piece *piece)
 		pipe_flush(b);
 	int code = p->framing.ops->write(&p->framing, piece, g);
 	if (code != 0)
-		snprintf(b->reason, sizeof(b->reason), "%s", p->framing.fault);
+		pipe_set_reason(p, p->framing.fault);
 	return code;
 }
 
@@ -302,7 +338,7 @@ bytes_not_taken(const struct pipe *p)
 static void
 count_undelivered(struct pipe *p)
 {
-	if (p->stream.writer.fd != -1 && stream_errno(&p->stream) == 0)
+	if (p->stream.out != -1 && stream_errno(&p->stream) == 0)
 		p->untaken = stream_undelivered(&p->stream);
 }
 
@@ -320,7 +356,7 @@ give_up(struct pipe *p)
 	const struct backend_options *opt = p->backend.opt;
 	char limit[24];
 	log_warn("route %s: the backend took nothing for %s; %zu bytes of the client wait for it, and its end begins", opt->route,
-		text_format_duration(opt->drain_timeout_ms, limit), p->left);
+		text_format_duration(opt->drain_timeout_ms, limit), p->ending->left);
 	end_draining(p);
 }
 
@@ -328,7 +364,7 @@ give_up(struct pipe *p)
 static bool
 nobody_listens(const struct pipe *p)
 {
-	struct pollfd writer = { .fd = p->stream.writer.fd };
+	struct pollfd writer = { .fd = p->stream.out };
 	return p->deaf || stream_errno(&p->stream) != 0 || (poll(&writer, 1, 0) == 1 && (writer.revents & POLLERR) != 0);
 }
 
@@ -336,22 +372,23 @@ nobody_listens(const struct pipe *p)
 static void
 drain(struct pipe *p)
 {
+	struct pipe_ending *e = ending_of(p);
 	uint64_t now_ms = loop_now_ms(p->backend.loop);
 	size_t left = bytes_not_taken(p);
-	if (left == 0 || nobody_listens(p)) {
+	if (left == 0 || nobody_listens(p) || e == NULL) {
 		end_draining(p);
 		return;
 	}
-	if (left < p->left) {
-		p->left = left;
-		p->moved_ms = now_ms;
+	if (e->left == 0 || left < e->left) {
+		e->left = left;
+		e->moved_ms = now_ms;
 	}
-	if (now_ms - p->moved_ms >= p->backend.opt->drain_timeout_ms) {
+	if (now_ms - e->moved_ms >= p->backend.opt->drain_timeout_ms) {
 		give_up(p);
 		return;
 	}
-	p->poll_ms = p->poll_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : p->poll_ms * 2;
-	loop_timer_set(&p->timer, p->poll_ms);
+	e->poll_ms = e->poll_ms == 0 ? POLL_FIRST_MS : e->poll_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : e->poll_ms * 2;
+	loop_timer_set(&e->timer, e->poll_ms);
 }
 
 static void
@@ -371,9 +408,7 @@ pipe_finish(struct pipe *p)
 	if (!p->opened || p->finishing || p->ended)
 		return;
 	p->finishing = true;
-	p->finish_ms = p->moved_ms = loop_now_ms(p->backend.loop);
-	p->left = SIZE_MAX;
-	p->poll_ms = POLL_FIRST_MS / 2 + 1;
+	p->finish_ms = loop_now_ms(p->backend.loop);
 	drain(p);
 }
 
@@ -392,7 +427,6 @@ pipe_init(struct pipe *p, const struct backend_ops *ops, const struct pipe_kind 
 	p->backend = (struct backend){ .ops = ops, .opt = opt, .loop = loop, .fn = fn, .owner = owner };
 	p->kind = kind;
 	framing_init(&p->framing, opt->framing, &opt->framing_options);
-	loop_timer_init(&p->timer, loop, on_timer, p);
 }
 
 void
@@ -400,12 +434,12 @@ pipe_end(struct pipe *p, uint16_t code, const char *reason)
 {
 	if (!p->broken) {
 		p->backend.end_code = code;
-		snprintf(p->backend.reason, sizeof(p->backend.reason), "%s", reason);
+		pipe_set_reason(p, reason);
 	}
 	p->ended = true;
 	count_undelivered(p);
 	p->untaken += p->offered - p->stream.sent;
-	loop_timer_stop(&p->timer);
+	pipe_stop_timer(p);
 	stream_close(&p->stream);
 	do_later(p);
 }
@@ -414,9 +448,11 @@ void
 pipe_free(struct pipe *p, size_t size)
 {
 	p->closed = true;
-	loop_timer_stop(&p->timer);
+	pipe_stop_timer(p);
 	loop_defer_cancel(p->backend.loop, &p->later);
 	stream_close(&p->stream);
 	framing_clear(&p->framing);
+	free(p->ending);
+	free(p->backend.reason);
 	loop_free_later(p->backend.loop, p, size);
 }

@@ -28,22 +28,27 @@ struct pipe_kind {
 	void (*tick)(struct pipe *p);
 };
 
+/* What the way to the end needs; an idle connection does not have it. */
+struct pipe_ending {
+	struct loop_timer timer; /* polls while draining; else of the kind */
+	uint64_t moved_ms;       /* draining: when bytes were last taken */
+	size_t left;             /* draining: bytes not taken so far */
+	uint32_t poll_ms;
+	uint8_t last_calls;
+};
+
 struct pipe {
 	struct backend backend; /* first: the owner's pointer is ours */
 	const struct pipe_kind *kind;
 	struct stream stream;
 	struct framing framing;
-	struct loop_timer timer; /* polls while draining; else of the kind */
-	struct loop_task later;  /* an event that must not come on the present stack */
-	uint64_t offered;        /* bytes of the client meant for the other side */
-	uint64_t untaken;        /* of these, what it has never taken; known at the end */
-	uint64_t finish_ms;      /* when finish() was called */
-	uint64_t moved_ms;       /* draining: when bytes were last taken */
-	uint64_t resumed_ms;     /* when reading was last turned on */
-	size_t left;             /* draining: bytes not taken so far */
-	uint32_t poll_ms;
-	uint8_t last_calls;
-	bool opened : 1; /* READY was told */
+	struct pipe_ending *ending; /* or NULL */
+	struct loop_task later;     /* an event that must not come on the present stack */
+	uint64_t offered;           /* bytes of the client meant for the other side */
+	uint64_t untaken;           /* of these, what it has never taken; known at the end */
+	uint64_t finish_ms;         /* when finish() was called */
+	uint64_t resumed_ms;        /* when reading was last turned on */
+	bool opened : 1;            /* READY was told */
 	bool wants_read : 1;
 	bool offering : 1; /* BACKEND_DATA is being worked on */
 	bool cut : 1;      /* what has come is all there is, though the other side has not ended */
@@ -72,8 +77,15 @@ stream_fn pipe_on_stream;
 void pipe_opened(struct pipe *p);
 void pipe_opened_later(struct pipe *p);
 
+/* What backend_reason() says from now on; less than BACKEND_REASON_MAX bytes, copied. */
+void pipe_set_reason(struct pipe *p, const char *text);
+
 /* The reason becomes "ACT NAME: WHY"; a long NAME loses its head, so that WHY is read. */
 void pipe_refuse(struct pipe *p, uint16_t status, const char *act, const char *name, const char *why);
+
+/* kind->tick() comes in so many ms. False if memory is out: then nothing waits any more. */
+bool pipe_set_timer(struct pipe *p, uint64_t after_ms);
+void pipe_stop_timer(struct pipe *p);
 
 /* Begins to drain; then comes kind->drained(). */
 void pipe_finish(struct pipe *p);

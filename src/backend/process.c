@@ -290,10 +290,8 @@ climb(struct process *q)
 	while (q->step < opt->stop_count) {
 		const struct stop_step *step = &opt->stop[q->step++];
 		take_step(q, step->signo);
-		if (step->wait_ms > 0) {
-			loop_timer_set(&q->pipe.timer, step->wait_ms);
+		if (step->wait_ms > 0 && pipe_set_timer(&q->pipe, step->wait_ms))
 			return;
-		}
 	}
 	take_step(q, SIGKILL);
 	q->killed = true;
@@ -391,7 +389,7 @@ aside_finish(struct backend *b)
 	if (q->aside->broken) {
 		q->pipe.broken = true;
 		q->pipe.backend.end_code = b->end_code;
-		memcpy(q->pipe.backend.reason, b->reason, sizeof(b->reason));
+		pipe_set_reason(&q->pipe, backend_reason(b));
 	}
 	q->pipe.backend.ops->finish(&q->pipe.backend);
 }

@@ -74,7 +74,7 @@ say_all(struct service *q)
 		return;
 	q->said_all = true;
 	b->end_code = 1000;
-	snprintf(b->reason, sizeof(b->reason), "%s", CLOSED);
+	pipe_set_reason(&q->pipe, CLOSED);
 	b->fn(b->owner, BACKEND_SAID_ALL);
 }
 

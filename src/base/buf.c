@@ -18,42 +18,43 @@ enum { SMALLEST = 256 };
 static bool
 has_room(const struct buf *b, size_t len)
 {
-	return b->cap - b->tail >= len;
+	return b->block != NULL && b->block->cap - b->block->tail >= len;
 }
 
 /* Half as much again, not twice: a queue at its high-water mark is what a connection costs. */
 static int
 renew(struct buf *b, size_t len)
 {
-	size_t waiting = buf_len(b);
-	if (len > SIZE_MAX / 2 - waiting)
+	struct span waiting = buf_span(b);
+	if (len > SIZE_MAX / 2 - waiting.len)
 		return -1;
-	size_t cap = waiting + len + (waiting + len) / 2;
+	size_t cap = waiting.len + len + (waiting.len + len) / 2;
 	if (cap < SMALLEST)
 		cap = SMALLEST;
-	unsigned char *data = malloc(cap);
-	if (data == NULL)
+	struct buf_block *block = malloc(sizeof(*block) + cap);
+	if (block == NULL)
 		return -1;
-	if (b->data != NULL)
-		memcpy(data, b->data + b->head, waiting);
-	free(b->data);
-	*b = (struct buf){ .data = data, .tail = waiting, .cap = cap };
+	*block = (struct buf_block){ .tail = waiting.len, .cap = cap };
+	if (waiting.len > 0)
+		memcpy(block->data, waiting.data, waiting.len);
+	free(b->block);
+	b->block = block;
 	return 0;
 }
 
 unsigned char *
 buf_reserve(struct buf *b, size_t len)
 {
-	if ((b->data == NULL || !has_room(b, len)) && renew(b, len) == -1)
+	if (!has_room(b, len) && renew(b, len) == -1)
 		return NULL;
-	return b->data + b->tail;
+	return b->block->data + b->block->tail;
 }
 
 void
 buf_commit(struct buf *b, size_t len)
 {
 	assert(has_room(b, len));
-	b->tail += len;
+	b->block->tail += len;
 	/* A reservation that came to nothing (a read that found nothing) must cost nothing. */
 	if (buf_len(b) == 0)
 		buf_clear(b);
@@ -102,14 +103,15 @@ void
 buf_drop(struct buf *b, size_t len)
 {
 	assert(len <= buf_len(b));
-	b->head += len;
-	if (b->head == b->tail)
+	if (b->block != NULL)
+		b->block->head += len;
+	if (buf_len(b) == 0)
 		buf_clear(b);
 }
 
 void
 buf_clear(struct buf *b)
 {
-	free(b->data);
-	*b = (struct buf){ 0 };
+	free(b->block);
+	b->block = NULL;
 }

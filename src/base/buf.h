@@ -27,24 +27,29 @@ span_skip(struct span *span, size_t len)
 	span->len -= len;
 }
 
-struct buf {
-	unsigned char *data; /* allocation, NULL when empty */
-	size_t head;         /* first byte that waits */
-	size_t tail;         /* one past the last */
+struct buf_block {
+	size_t head; /* first byte that waits */
+	size_t tail; /* one past the last */
 	size_t cap;
+	unsigned char data[];
+};
+
+/* One pointer: an idle connection has several. */
+struct buf {
+	struct buf_block *block; /* NULL when empty */
 };
 
 static inline size_t
 buf_len(const struct buf *b)
 {
-	return b->tail - b->head;
+	return b->block == NULL ? 0 : b->block->tail - b->block->head;
 }
 
 /* The waiting bytes. Valid until the next call that changes B. */
 static inline struct span
 buf_span(const struct buf *b)
 {
-	return (struct span){ b->data == NULL ? NULL : b->data + b->head, b->tail - b->head };
+	return (struct span){ b->block == NULL ? NULL : b->block->data + b->block->head, buf_len(b) };
 }
 
 /* Appends a copy of LEN bytes. Returns 0, or -1 with B unchanged if memory is out. */

@@ -403,7 +403,7 @@ cgi_backend(void *owner, enum backend_event event)
 		begin(g);
 		break;
 	case BACKEND_REFUSED:
-		log_warn("route %s: %s", g->route->path, g->backend->reason);
+		log_warn("route %s: %s", g->route->path, backend_reason(g->backend));
 		g->ended = true;
 		stop(g, g->backend->refusal, "the program cannot be started");
 		break;

@@ -333,7 +333,7 @@ static void
 backend_is_refused(struct client *c)
 {
 	int status = c->backend->refusal;
-	log_warn("route %s: %s", c->route->path, c->backend->reason);
+	log_warn("route %s: %s", c->route->path, backend_reason(c->backend));
 	c->backend->ops->free(c->backend);
 	c->backend = NULL;
 	limit_leave_route(c->route);

@@ -46,7 +46,6 @@ struct session {
 	uint64_t paused_at; /* in_bytes, and one, when reading was found paused and the peer gone */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes;
 	struct session_pong *pong;
-	char *target;
 	char *reason; /* of the Close: what the log says; NULL: the backend's */
 	const char *closed_by;
 	struct ws ws;
@@ -62,6 +61,7 @@ struct session {
 	bool pausing_client : 1;
 	bool pausing_backend : 1;
 	bool unpacking : 1; /* what has come is more than one turn may inflate: it goes on in the next */
+	char target[]; /* what was asked for */
 };
 
 static void session_settle(struct session *s);
@@ -185,7 +185,6 @@ session_free(struct session *s)
 	limit_leave_route(s->route);
 	ws_clear(&s->ws);
 	free(s->pong);
-	free(s->target);
 	free(s->reason);
 	guest_leave(&s->guest);
 	loop_free_later(loop, s->stream, sizeof(*s->stream));
@@ -268,7 +267,7 @@ take_message(struct session *s, const struct piece *piece)
 	s->active_ms = loop_now_ms(s->stream->loop);
 	int code = s->backend->ops->send(s->backend, piece);
 	if (code != 0)
-		session_fail(s, "client", (uint16_t)code, s->backend->reason);
+		session_fail(s, "client", (uint16_t)code, backend_reason(s->backend));
 }
 
 static void
@@ -385,7 +384,7 @@ session_backend(void *owner, enum backend_event event)
 		/* fall through */
 	case BACKEND_SAID_ALL:
 		s->said_all = true;
-		blame(s, "backend", s->backend->end_code, s->backend->reason, strlen(s->backend->reason));
+		blame(s, "backend", s->backend->end_code, backend_reason(s->backend), strlen(backend_reason(s->backend)));
 		break;
 	case BACKEND_READY:
 	case BACKEND_REFUSED:
@@ -595,16 +594,14 @@ int
 session_start(struct guest *client, struct stream *stream, struct backend *backend, const struct route *route,
 	const struct deflate_terms *terms, struct slice target)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session *s = calloc(1, sizeof(*s) + target.len + 1);
 	struct deflate *deflate = terms->agreed ? deflate_new(&route->upgrade.deflate, terms) : NULL;
-	char *copy = slice_dup(target);
-	if (s == NULL || copy == NULL || (terms->agreed && deflate == NULL)) {
+	if (s == NULL || (terms->agreed && deflate == NULL)) {
 		deflate_free(deflate);
-		free(copy);
 		free(s);
 		return -1;
 	}
-	s->target = copy;
+	memcpy(s->target, target.data, target.len);
 	s->guest.ops = &session_ops;
 	guest_move(client, &s->guest);
 	s->route = route;

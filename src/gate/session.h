@@ -8,8 +8,8 @@
  *  - every ending has a Close frame with a code and a reason;
  *  - each direction holds at most its high-water mark (`buffer`) and what one read made of it.
  *
- * Memory: this struct, the stream and the backend; buffers only while bytes wait. Compression that is
- * agreed upon has its own (proto/deflate.h).
+ * Memory: this struct, the stream and the backend; buffers and what the end needs only while bytes wait, and at the
+ * end. Compression that is agreed upon has its own (proto/deflate.h).
  */
 #ifndef GATE_SESSION_H
 #define GATE_SESSION_H

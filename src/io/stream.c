@@ -77,7 +77,50 @@ is_to_read(const struct stream *s)
 static bool
 is_to_write(const struct stream *s)
 {
-	return s->queued > 0 || s->wants_room || (s->finishing && !s->finished && !s->failed);
+	return stream_queued(s) > 0 || s->wants_room || (s->finishing && !s->finished && !s->failed);
+}
+
+static void on_writable(struct ev_loop *ev, ev_io *w, int revents);
+static void fail_output(struct stream *s, int error);
+
+static int
+open_outbox(struct stream *s)
+{
+	if (s->outbox != NULL)
+		return 0;
+	struct stream_outbox *box = s->outbox = calloc(1, sizeof(*box));
+	if (box == NULL)
+		return -1;
+	ev_io_init(&box->writer, on_writable, s->out, EV_WRITE);
+	box->writer.data = s;
+	box->queue_end = &box->queue;
+	return 0;
+}
+
+/* All that is queued is lost. */
+static void
+close_outbox(struct stream *s)
+{
+	if (s->outbox == NULL)
+		return;
+	set_watcher(s, &s->outbox->writer, false);
+	for (struct stream_chunk *c = s->outbox->queue, *next; c != NULL; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(s->outbox);
+	s->outbox = NULL;
+}
+
+static void
+watch_writer(struct stream *s, bool on)
+{
+	if (!on && stream_queued(s) == 0)
+		close_outbox(s);
+	else if (open_outbox(s) == 0)
+		set_watcher(s, &s->outbox->writer, on);
+	else if (!s->failed)
+		fail_output(s, ENOMEM);
 }
 
 static void
@@ -91,7 +134,7 @@ watch(struct stream *s)
 		writes = (writes && !crossing_write) || crossing_read;
 	}
 	set_watcher(s, &s->reader, reads);
-	set_watcher(s, &s->writer, writes);
+	watch_writer(s, writes);
 }
 
 /* --- TLS -------------------------------------------------------------------------------------- */
@@ -338,25 +381,13 @@ stream_want_read(struct stream *s, bool yes)
 /* --- output ----------------------------------------------------------------------------------- */
 
 static void
-drop_queue(struct stream *s)
-{
-	while (s->queue != NULL) {
-		struct stream_chunk *c = s->queue;
-		s->queue = c->next;
-		free(c);
-	}
-	s->queue_end = &s->queue;
-	s->queued = 0;
-}
-
-static void
 fail_output(struct stream *s, int error)
 {
 	if (s->error == 0)
 		s->error = error;
 	s->failed = true;
 	s->wants_room = false;
-	drop_queue(s);
+	close_outbox(s);
 	watch(s);
 	loop_defer(s->loop, &s->resume, on_resume, s);
 }
@@ -371,12 +402,12 @@ end_output(struct stream *s)
 	if (!is_told)
 		return;
 	if (s->socket) {
-		shutdown(s->writer.fd, SHUT_WR);
+		shutdown(s->out, SHUT_WR);
 		return;
 	}
-	if (s->writer.fd != -1)
-		close(s->writer.fd);
-	s->writer.fd = -1;
+	if (s->out != -1)
+		close(s->out);
+	s->out = -1;
 }
 
 /* Nothing is said before it is known what the peer speaks. */
@@ -399,11 +430,11 @@ write_vectors(struct stream *s, struct iovec *vec, int count)
 	if (s->secure != NULL)
 		return write_tls(s, vec, count);
 	if (!s->socket)
-		return count == 1 ? write(s->writer.fd, vec->iov_base, vec->iov_len) : writev(s->writer.fd, vec, count);
+		return count == 1 ? write(s->out, vec->iov_base, vec->iov_len) : writev(s->out, vec, count);
 	if (count == 1)
-		return send(s->writer.fd, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
+		return send(s->out, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
 	struct msghdr message = { .msg_iov = vec, .msg_iovlen = (size_t)count };
-	return sendmsg(s->writer.fd, &message, MSG_NOSIGNAL);
+	return sendmsg(s->out, &message, MSG_NOSIGNAL);
 }
 
 static struct stream_chunk *
@@ -420,9 +451,10 @@ chunk_new(size_t len)
 static struct stream_chunk *
 last_chunk_with_room(struct stream *s, size_t len)
 {
-	if (s->queue == NULL)
+	const struct stream_outbox *box = s->outbox;
+	if (box->queue == NULL)
 		return NULL;
-	struct stream_chunk *last = (struct stream_chunk *)((char *)s->queue_end - offsetof(struct stream_chunk, next));
+	struct stream_chunk *last = (struct stream_chunk *)((char *)box->queue_end - offsetof(struct stream_chunk, next));
 	return last->urgent || last->begun || last->cap - last->len < len ? NULL : last;
 }
 
@@ -437,17 +469,20 @@ shown_to_tls(const struct stream *s)
 static int
 enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size_t gone)
 {
-	bool begun = gone > 0 || (s->queued == 0 && shown_to_tls(s) > 0);
+	if (open_outbox(s) == -1)
+		return -1;
+	struct stream_outbox *box = s->outbox;
+	bool begun = gone > 0 || (box->queued == 0 && shown_to_tls(s) > 0);
 	struct stream_chunk *c = begun ? NULL : last_chunk_with_room(s, total);
 	if (c == NULL) {
 		c = chunk_new(total - gone);
 		if (c == NULL)
 			return -1;
 		c->begun = begun;
-		*s->queue_end = c;
-		s->queue_end = &c->next;
+		*box->queue_end = c;
+		box->queue_end = &c->next;
 	}
-	s->queued += total - gone;
+	box->queued += total - gone;
 	for (int i = 0; i < count; i++) {
 		size_t skip = gone < vec[i].iov_len ? gone : vec[i].iov_len;
 		memcpy(c->data + c->len, (char *)vec[i].iov_base + skip, vec[i].iov_len - skip);
@@ -461,10 +496,10 @@ enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size
 static int
 send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
 {
-	if (s->closed || s->failed || s->finishing || s->writer.fd == -1)
+	if (s->closed || s->failed || s->finishing || s->out == -1)
 		return -1;
 	size_t gone = 0;
-	if (s->queued == 0) {
+	if (stream_queued(s) == 0) {
 		ssize_t n = write_vectors(s, vec, count);
 		if (n == -1 && !would_block(errno)) {
 			fail_output(s, errno);
@@ -503,7 +538,7 @@ stream_write(struct stream *s, const void *data, size_t len)
 static struct stream_chunk **
 find_boundary(struct stream *s, struct stream_chunk **last_urgent)
 {
-	struct stream_chunk **at = &s->queue;
+	struct stream_chunk **at = &s->outbox->queue;
 	*last_urgent = NULL;
 	while (*at != NULL && ((*at)->begun || (*at)->urgent)) {
 		*last_urgent = (*at)->urgent ? *at : NULL;
@@ -515,7 +550,7 @@ find_boundary(struct stream *s, struct stream_chunk **last_urgent)
 int
 stream_overtake(struct stream *s, const void *data, size_t len)
 {
-	if (s->queued == 0)
+	if (stream_queued(s) == 0)
 		return stream_write(s, data, len);
 	if (s->closed || s->failed || s->finishing)
 		return -1;
@@ -528,21 +563,22 @@ stream_overtake(struct stream *s, const void *data, size_t len)
 		c->next = *at;
 		*at = c;
 		if (c->next == NULL)
-			s->queue_end = &c->next;
+			s->outbox->queue_end = &c->next;
 	}
 	memcpy(c->data + c->len, data, len);
 	c->len += len;
-	s->queued += len;
+	s->outbox->queued += len;
 	return 0;
 }
 
 static void
 drop_written(struct stream *s, size_t n)
 {
+	struct stream_outbox *box = s->outbox;
 	s->sent += n;
-	s->queued -= n;
+	box->queued -= n;
 	while (n > 0) {
-		struct stream_chunk *c = s->queue;
+		struct stream_chunk *c = box->queue;
 		size_t part = c->len - c->gone;
 		if (n < part) {
 			c->gone += n;
@@ -550,11 +586,11 @@ drop_written(struct stream *s, size_t n)
 			return;
 		}
 		n -= part;
-		s->queue = c->next;
+		box->queue = c->next;
 		free(c);
 	}
-	if (s->queue == NULL)
-		s->queue_end = &s->queue;
+	if (box->queue == NULL)
+		box->queue_end = &box->queue;
 }
 
 static ssize_t
@@ -562,7 +598,7 @@ write_queue(struct stream *s)
 {
 	struct iovec vec[CHUNK_VECTORS];
 	int count = 0;
-	for (struct stream_chunk *c = s->queue; c != NULL && count < CHUNK_VECTORS; c = c->next)
+	for (struct stream_chunk *c = s->outbox->queue; c != NULL && count < CHUNK_VECTORS; c = c->next)
 		vec[count++] = (struct iovec){ c->data + c->gone, c->len - c->gone };
 	return write_vectors(s, vec, count);
 }
@@ -572,7 +608,7 @@ static void
 hold_what_is_shown(struct stream *s)
 {
 	size_t shown = shown_to_tls(s);
-	for (struct stream_chunk *c = s->queue; c != NULL && shown > 0; c = c->next) {
+	for (struct stream_chunk *c = s->outbox->queue; c != NULL && shown > 0; c = c->next) {
 		size_t part = c->len - c->gone;
 		c->begun = true;
 		shown -= part < shown ? part : shown;
@@ -603,7 +639,7 @@ flush_queue(struct stream *s)
 		return;
 	}
 	s->sent_ms = loop_now_ms(s->loop);
-	if (s->queued == 0 && s->finishing)
+	if (stream_queued(s) == 0 && s->finishing)
 		end_output(s);
 	tell_room(s);
 }
@@ -615,7 +651,7 @@ go_on_writing(struct stream *s)
 {
 	if (s->closed)
 		return;
-	if (s->queued > 0)
+	if (stream_queued(s) > 0)
 		flush_queue(s);
 	else if (s->wants_room)
 		tell_room(s);
@@ -654,7 +690,7 @@ on_writable(struct ev_loop *ev, ev_io *w, int revents)
 bool
 stream_can_send_file(const struct stream *s)
 {
-	return s->socket && s->secure == NULL && s->queued == 0 && !s->closed && !s->failed && !s->finishing;
+	return s->socket && s->secure == NULL && stream_queued(s) == 0 && !s->closed && !s->failed && !s->finishing;
 }
 
 ssize_t
@@ -662,7 +698,7 @@ stream_send_file(struct stream *s, int fd, uint64_t *at, size_t len)
 {
 	off_t offset = (off_t)*at;
 	errno = 0;
-	ssize_t n = sendfile(s->writer.fd, fd, &offset, len);
+	ssize_t n = sendfile(s->out, fd, &offset, len);
 	if (n == 0)
 		return -1;
 	if (n == -1 && would_block(errno)) {
@@ -680,7 +716,7 @@ stream_send_file(struct stream *s, int fd, uint64_t *at, size_t len)
 void
 stream_want_room(struct stream *s)
 {
-	if (s->closed || s->failed || s->writer.fd == -1)
+	if (s->closed || s->failed || s->out == -1)
 		return;
 	s->wants_room = true;
 	watch(s);
@@ -692,7 +728,7 @@ stream_finish(struct stream *s)
 	if (s->closed || s->finishing)
 		return;
 	s->finishing = true;
-	if (s->queued == 0)
+	if (stream_queued(s) == 0)
 		end_output(s);
 }
 
@@ -700,7 +736,7 @@ size_t
 stream_undelivered(const struct stream *s)
 {
 	int n = 0;
-	if (s->writer.fd == -1 || s->failed || ioctl(s->writer.fd, s->socket ? SIOCOUTQ : FIONREAD, &n) == -1 || n < 0)
+	if (s->out == -1 || s->failed || ioctl(s->out, s->socket ? SIOCOUTQ : FIONREAD, &n) == -1 || n < 0)
 		return 0;
 	return (size_t)n;
 }
@@ -717,12 +753,10 @@ stream_peer_is_gone(const struct stream *s)
 static void
 stream_init(struct stream *s, struct loop *loop, int in, int out, stream_fn *fn, void *owner)
 {
-	*s = (struct stream){ .loop = loop, .fn = fn, .owner = owner };
+	*s = (struct stream){ .loop = loop, .fn = fn, .owner = owner, .out = out };
 	s->received_ms = s->sent_ms = loop_now_ms(loop);
-	s->queue_end = &s->queue;
 	ev_io_init(&s->reader, on_readable, in, EV_READ);
-	ev_io_init(&s->writer, on_writable, out, EV_WRITE);
-	s->reader.data = s->writer.data = s;
+	s->reader.data = s;
 }
 
 void
@@ -768,14 +802,13 @@ stream_close(struct stream *s)
 		return;
 	stream_close_input(s);
 	s->closed = true;
-	if (stream_tls(s) != NULL && !s->finished && !s->failed && s->queued == 0)
+	if (stream_tls(s) != NULL && !s->finished && !s->failed && stream_queued(s) == 0)
 		tls_close_notify(s->secure->tls);
 	forget_tls(s);
 	set_watcher(s, &s->reader, false);
-	set_watcher(s, &s->writer, false);
+	close_outbox(s);
 	loop_defer_cancel(s->loop, &s->resume);
-	drop_queue(s);
-	if (s->writer.fd != -1)
-		close(s->writer.fd);
-	s->reader.fd = s->writer.fd = -1;
+	if (s->out != -1)
+		close(s->out);
+	s->reader.fd = s->out = -1;
 }

@@ -35,6 +35,14 @@ typedef void stream_fn(void *owner, enum stream_event event);
 
 struct stream_chunk;
 struct stream_tls;
+
+/* What the kernel did not take, and who waits until it takes more. */
+struct stream_outbox {
+	ev_io writer;
+	struct stream_chunk *queue, **queue_end;
+	size_t queued; /* bytes in queue */
+};
+
 struct tls;
 struct tls_context;
 
@@ -43,18 +51,16 @@ struct stream {
 	stream_fn *fn;
 	void *owner;
 	ev_io reader;
-	ev_io writer;
-	struct loop_task resume;    /* delivers what is kept, or a failure, after the present stack is gone */
-	struct span input;          /* what the owner may eat, during its callback */
-	struct buf kept;            /* what it left */
-	struct stream_tls *secure;  /* NULL: plain */
-	struct stream_chunk *queue; /* what the kernel did not take */
-	struct stream_chunk **queue_end;
-	size_t queued;           /* bytes in queue */
-	uint64_t received, sent; /* bytes of the owners' that crossed the kernel's border */
-	uint64_t received_ms;    /* loop_now_ms() of the last byte read */
-	uint64_t sent_ms;        /* of the last time that the queue moved, or began */
-	int error;               /* errno of the first failure of either side */
+	struct loop_task resume;      /* delivers what is kept, or a failure, after the present stack is gone */
+	struct span input;            /* what the owner may eat, during its callback */
+	struct buf kept;              /* what it left */
+	struct stream_tls *secure;    /* NULL: plain */
+	struct stream_outbox *outbox; /* NULL: the kernel takes all, and is not asked when it takes more */
+	uint64_t received, sent;      /* bytes of the owners' that crossed the kernel's border */
+	uint64_t received_ms;         /* loop_now_ms() of the last byte read */
+	uint64_t sent_ms;             /* of the last time that the queue moved, or began */
+	int error;                    /* errno of the first failure of either side */
+	int out;                      /* where we write: the reader's descriptor, if it is a socket; or -1 */
 	bool socket : 1;
 	bool wants_read : 1;
 	bool wants_room : 1;
@@ -143,7 +149,7 @@ void stream_want_room(struct stream *s);
 static inline size_t
 stream_queued(const struct stream *s)
 {
-	return s->queued;
+	return s->outbox == NULL ? 0 : s->outbox->queued;
 }
 
 /* Bytes that the kernel took but the other side has not yet: read from the pipe, or acknowledged. 0 if unknown. */

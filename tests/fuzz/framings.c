@@ -132,7 +132,7 @@ run_bytes(struct run *r, struct span bytes)
 		}
 		in = (struct span){ input, held + add };
 		result = read_all(r, &in, eof);
-		must(!eof || result == FRAMING_BROKEN || (in.len == 0 && !r->f.open && r->f.step == 0 && r->f.made.data == NULL));
+		must(!eof || result == FRAMING_BROKEN || (in.len == 0 && !r->f.open && r->f.step == 0 && r->f.made.block == NULL));
 		memmove(input, in.data, in.len);
 		held = in.len;
 	}
@@ -201,11 +201,11 @@ say(struct client *c, enum message_kind kind, bool first, bool last, struct span
 		memcpy(alone, bytes.data, bytes.len);
 	gather_reset(&g);
 	c->refused = c->f.ops->write(&c->f, &piece, &g) != 0;
-	must(!c->refused || (g.total == 0 && c->f.fault != NULL && c->f.held.data == NULL));
+	must(!c->refused || (g.total == 0 && c->f.fault != NULL && c->f.held.block == NULL));
 	for (int i = 0; i < g.count; i++)
 		append(&c->wire, g.vec[i].iov_base, g.vec[i].iov_len);
 	framing_sent(&c->f);
-	must(!last || c->f.held.data == NULL);
+	must(!last || c->f.held.block == NULL);
 	free(alone);
 }
 
@@ -286,7 +286,7 @@ judge_client(const uint8_t *head, struct span bytes)
 
 	framing_init(&c.f, ops, &opt);
 	say_all(&c, bytes);
-	if (c.faithful && buf_len(&c.message) == 0 && c.f.held.data == NULL) {
+	if (c.faithful && buf_len(&c.message) == 0 && c.f.held.block == NULL) {
 		run_begin(&r, ops, &opt, head[3], head[5]);
 		run_bytes(&r, buf_span(&c.wire));
 		must(same(buf_span(&r.story), buf_span(&c.story)));

@@ -191,7 +191,7 @@ a_program_that_a_request_names_is_the_one_that_is_refused(void **state)
 	OWNER_WAIT(&o, o.refused);
 	assert_int_equal(o.backend->refusal, 500);
 	if (vfork_is_real())
-		assert_string_equal(o.backend->reason, "cannot run /nowhere/prog: No such file or directory");
+		assert_string_equal(backend_reason(o.backend), "cannot run /nowhere/prog: No such file or directory");
 	program_clear(&o);
 }
 
@@ -307,7 +307,7 @@ what_cannot_be_run_is_refused_with_a_reason(void **state)
 		o.opt.chdir = table[i].chdir;
 		owner_open(&o);
 		OWNER_WAIT(&o, o.refused);
-		assert_string_equal(o.backend->reason, table[i].reason);
+		assert_string_equal(backend_reason(o.backend), table[i].reason);
 		assert_int_equal(o.backend->refusal, 500);
 		program_clear(&o);
 	}
@@ -334,7 +334,7 @@ when_descriptors_are_out_it_is_503(void **state)
 		setrlimit(RLIMIT_NOFILE, &before);
 		OWNER_WAIT(&o, o.refused);
 		assert_int_equal(o.backend->refusal, 503);
-		assert_string_equal(o.backend->reason, "cannot start /bin/sh: Too many open files");
+		assert_string_equal(backend_reason(o.backend), "cannot start /bin/sh: Too many open files");
 		program_clear(&o);
 	}
 }

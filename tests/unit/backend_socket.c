@@ -288,7 +288,7 @@ nobody_listens_is_502(void **state)
 	OWNER_WAIT(&o, o.refused);
 	assert_int_equal(o.backend->refusal, 502);
 	snprintf(reason, sizeof(reason), "cannot connect to 127.0.0.1:%u: Connection refused", (unsigned)port);
-	assert_string_equal(o.backend->reason, reason);
+	assert_string_equal(backend_reason(o.backend), reason);
 	dialler_clear(&o);
 }
 
@@ -302,7 +302,7 @@ no_socket_file_is_502(void **state)
 	owner_open(&o);
 	OWNER_WAIT(&o, o.refused);
 	assert_int_equal(o.backend->refusal, 502);
-	assert_string_equal(o.backend->reason, "cannot connect to /nonexistent/x: No such file or directory");
+	assert_string_equal(backend_reason(o.backend), "cannot connect to /nonexistent/x: No such file or directory");
 	dialler_clear(&o);
 }
 
@@ -391,7 +391,7 @@ a_service_that_has_said_all_is_given_what_the_client_still_says(void **state)
 	owner_open(&o);
 	OWNER_WAIT(&o, o.said_all);
 	assert_int_equal(o.backend->end_code, 1000);
-	assert_string_equal(o.backend->reason, "backend closed");
+	assert_string_equal(backend_reason(o.backend), "backend closed");
 	owner_send(&o, much, MUCH);
 	owner_idle(&o, 20);
 	assert_false(o.ended);

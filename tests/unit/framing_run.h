@@ -147,7 +147,7 @@ read_all(struct run *r, struct span *in, bool eof)
 		assert_true(state != FRAMING_FULL || in->len < had);
 		assert_true(!r->f.open || in->len < FRAMING_FULL_MIN);
 		assert_true(!eof || (in->len == 0 && !r->f.open && r->f.step == 0));
-		assert_true(r->f.step != 0 || r->f.made.data == NULL);
+		assert_true(r->f.step != 0 || r->f.made.block == NULL);
 		return result;
 	}
 	assert_in_range(strlen(r->f.fault), 1, FAULT_MAX);
@@ -320,8 +320,8 @@ static inline void
 client_end(struct client *c)
 {
 	client_flush(c);
-	assert_null(c->f.held.data);
-	assert_null(c->f.made.data);
+	assert_null(c->f.held.block);
+	assert_null(c->f.made.block);
 	buf_clear(&c->wire);
 	framing_clear(&c->f);
 }

@@ -524,7 +524,7 @@ megabytes_pass_both_ways_at_once(void **state)
 		assert_true(p->server.room > 0);
 		assert_int_equal(stream_queued(&p->server.stream), 0);
 		assert_int_equal(p->server.eof + p->server.failed, 0);
-		assert_null(p->server.stream.kept.data);
+		assert_null(p->server.stream.kept.block);
 		end(p);
 	}
 }
@@ -644,7 +644,7 @@ a_reader_that_pauses_and_eats_little_each_time_gets_all(void **state)
 	p->client->to_send = 300000;
 	UNTIL(p, p->server.got_len == 300000);
 	assert_bytes(p->server.got, p->server.got_len, 300000);
-	assert_null(p->server.stream.kept.data);
+	assert_null(p->server.stream.kept.block);
 	end(p);
 }
 
@@ -753,7 +753,7 @@ new_keys_that_are_asked_for_while_the_client_does_not_read_cost_no_spinning_and_
 static size_t
 fill_socket(struct pair *p)
 {
-	int fd = p->server.stream.writer.fd, size = 4608, full = 0;
+	int fd = p->server.stream.out, size = 4608, full = 0;
 	socklen_t len = sizeof(size);
 	size_t sent = 0;
 	UNTIL(p, ioctl(fd, SIOCOUTQ, &full) == 0 && full == 0);

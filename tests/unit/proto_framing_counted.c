@@ -400,7 +400,7 @@ big_wire(const struct setting *s, struct client *c, size_t len)
 	memset(payload, 'x', len);
 	client_begin(c, s);
 	assert_int_equal(client_piece(c, MESSAGE_TEXT, true, true, payload, len), 0);
-	assert_null(c->f.held.data); /* of one piece: not copied */
+	assert_null(c->f.held.block); /* of one piece: not copied */
 	client_flush(c);
 	free(payload);
 	return buf_len(&c->wire);
@@ -421,7 +421,7 @@ a_long_message_passes_in_constant_memory(void **state)
 		run_bytes(&r, buf_span(&c.wire).data, len);
 		assert_int_equal(buf_len(&r.story), MEBI + strlen("T()"));
 		assert_in_range(r.pieces, MEBI / 4096, MEBI / 4096 + 2);
-		assert_null(r.f.made.data);
+		assert_null(r.f.made.block);
 		run_clear(&r);
 		client_end(&c);
 	}
@@ -539,9 +539,9 @@ what_was_collected_lives_until_it_is_sent(void **state)
 		assert_int_equal(buf_len(&c.f.held), sizeof(part));
 		assert_int_equal(client_piece(&c, MESSAGE_TEXT, false, true, part, sizeof(part)), 0);
 		assert_true(c.f.lent);
-		assert_non_null(c.f.held.data);
+		assert_non_null(c.f.held.block);
 		client_flush(&c);
-		assert_null(c.f.held.data);
+		assert_null(c.f.held.block);
 		assert_in_range(buf_len(&c.wire), 2 * sizeof(part), 2 * sizeof(part) + 40);
 		client_end(&c);
 	}

@@ -219,7 +219,7 @@ read_tagged(const unsigned char *data, size_t len, size_t capacity, struct buf *
 		len -= had - in.len;
 	}
 	assert_int_equal(buf_len(&message), 0);
-	assert_null(f.made.data);
+	assert_null(f.made.block);
 	framing_clear(&f);
 }
 
