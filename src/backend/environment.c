@@ -235,11 +235,16 @@ static void
 draft_add_header_name(struct draft *d, struct slice name)
 {
 	draft_add(d, slice_of("HTTP_"));
+	unsigned char *out = buf_reserve(&d->text, name.len + 1);
+	if (out == NULL) {
+		d->failed = true;
+		return;
+	}
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.data[i];
-		c = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c == '-' ? '_' : c;
-		draft_add(d, (struct slice){ &c, 1 });
+		out[i] = (unsigned char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c == '-' ? '_' : c);
 	}
+	buf_commit(&d->text, name.len);
 	draft_add(d, slice_of("="));
 }
 
@@ -315,11 +320,12 @@ add_line_library(struct draft *d, const struct backend_options *opt)
 }
 
 static bool
-is_set_again(const char *variable, const char *end)
+is_set_again(char *const *variables, size_t count, size_t at)
 {
+	const char *variable = variables[at];
 	size_t name_len = strcspn(variable, "=") + 1;
-	for (const char *later = variable + strlen(variable) + 1; later < end; later += strlen(later) + 1)
-		if (strncmp(later, variable, name_len) == 0)
+	for (size_t i = at + 1; i < count; i++)
+		if (variables[i][0] == variable[0] && strncmp(variables[i], variable, name_len) == 0)
 			return true;
 	return false;
 }
@@ -332,15 +338,16 @@ draft_finish(const struct draft *d)
 	char **list = malloc(list_size + drafted.len);
 	if (list == NULL)
 		return NULL;
-	char *text = (char *)list + list_size;
-	char *end = text + drafted.len;
+	char *variable = (char *)list + list_size;
 	assert(drafted.data != NULL); /* SERVER_SOFTWARE at the least */
-	memcpy(text, drafted.data, drafted.len);
+	memcpy(variable, drafted.data, drafted.len);
 
+	for (size_t i = 0; i < d->count; i++, variable += strlen(variable) + 1)
+		list[i] = variable;
 	size_t count = 0;
-	for (char *variable = text; variable < end; variable += strlen(variable) + 1)
-		if (!is_set_again(variable, end))
-			list[count++] = variable;
+	for (size_t i = 0; i < d->count; i++)
+		if (!is_set_again(list, d->count, i))
+			list[count++] = list[i];
 	list[count] = NULL;
 	return list;
 }

@@ -334,10 +334,12 @@ bytes_not_taken(const struct pipe *p)
 	return stream_queued(&p->stream) + stream_undelivered(&p->stream);
 }
 
-/* Once the writer is closed or broken nobody can ask: then it stays at what it was. */
+/* Once the writer is closed or broken nobody can ask: then it stays at what it was. Where all was taken, no more is sent. */
 static void
 count_undelivered(struct pipe *p)
 {
+	if (p->emptied)
+		return;
 	if (p->stream.out != -1 && stream_errno(&p->stream) == 0)
 		p->untaken = stream_undelivered(&p->stream);
 }
@@ -375,6 +377,7 @@ drain(struct pipe *p)
 	struct pipe_ending *e = ending_of(p);
 	uint64_t now_ms = loop_now_ms(p->backend.loop);
 	size_t left = bytes_not_taken(p);
+	p->emptied = left == 0;
 	if (left == 0 || nobody_listens(p) || e == NULL) {
 		end_draining(p);
 		return;

@@ -56,9 +56,10 @@ struct pipe {
 	bool broken : 1;   /* the output made no sense; end_code and reason say why */
 	bool finishing : 1;
 	bool drained : 1;
-	bool deaf : 1;   /* the other side takes no more: input is discarded and counted */
-	bool ended : 1;  /* ENDED is due, or was told */
-	bool closed : 1; /* freed, but someone may still stand on it */
+	bool emptied : 1; /* drained, and all was taken */
+	bool deaf : 1;    /* the other side takes no more: input is discarded and counted */
+	bool ended : 1;   /* ENDED is due, or was told */
+	bool closed : 1;  /* freed, but someone may still stand on it */
 };
 
 static inline struct pipe *

@@ -198,9 +198,11 @@ line_word(struct line *l, const char *word)
 static void
 line_number(struct line *l, uint64_t number)
 {
-	char digits[UNIT_MAX];
-	snprintf(digits, sizeof(digits), "%ju", (uintmax_t)number);
-	line_word(l, digits);
+	char digits[UNIT_MAX], *first = digits + sizeof(digits);
+	do
+		*--first = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	line_put(l, first, (size_t)(digits + sizeof(digits) - first));
 }
 
 /* How a text is shown. */
@@ -321,6 +323,8 @@ line_value(struct line *l, enum log_format format, const struct log_field *field
 		line_number(l, field->number);
 	else if (format == LOG_FORMAT_JSON)
 		line_quoted(l, STYLE_JSON, field->text);
+	else if (is_bare(field->text) && line_has_room(l, field->text.len))
+		line_put(l, field->text.data, field->text.len);
 	else if (is_bare(field->text))
 		line_text(l, STYLE_PLAIN, field->text);
 	else

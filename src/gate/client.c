@@ -363,18 +363,25 @@ struct visit {
 	char subject[SUBJECT_MAX], name[SUBJECT_MAX]; /* of the client's certificate */
 };
 
+/* Only programs are told. */
 static void
-describe_visit(struct client *c, const struct http_request *req, struct slice rest, struct visit *v)
+number_visit(struct visit *v)
 {
 	static const char hex[] = "0123456789abcdef";
 	unsigned char random[UNIQUE_BYTES];
-	v->subject[0] = v->name[0] = '\0';
 	crypto_random(random, sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++) {
 		v->id[2 * i] = hex[random[i] >> 4];
 		v->id[2 * i + 1] = hex[random[i] & 15];
 	}
 	v->id[sizeof(v->id) - 1] = '\0';
+	v->request.unique_id = v->id;
+}
+
+static void
+describe_visit(struct client *c, const struct http_request *req, struct slice rest, struct visit *v)
+{
+	v->subject[0] = v->name[0] = '\0';
 	const struct tls *tls = stream_tls(c->stream);
 	uint16_t port = guest_host(&c->guest, v->host);
 	if (tls != NULL) {
@@ -391,7 +398,7 @@ describe_visit(struct client *c, const struct http_request *req, struct slice re
 		.server_port = c->server_port,
 		.remote_user = v->name,
 		.auth_type = v->name[0] == '\0' ? "" : "ClientCert",
-		.unique_id = v->id,
+		.unique_id = "",
 		.https = tls != NULL,
 		.tls_version = tls == NULL ? "" : tls_version(tls),
 		.tls_cipher = tls == NULL ? "" : tls_cipher(tls),
@@ -415,6 +422,8 @@ open_backend(struct client *c, const struct http_request *req, const struct upgr
 {
 	describe_visit(c, req, rest, v);
 	v->request.subprotocol = up->subprotocol;
+	if (c->route->is_program)
+		number_visit(v);
 	if (c->route->program_dir != NULL)
 		enter_folder(v, c->route->program_dir, c->route->path, rest);
 	const struct backend_options *opt = &c->route->backend;
@@ -604,6 +613,7 @@ static void
 start_program(struct client *c, const struct http_request *req, struct slice rest, struct visit *v)
 {
 	describe_visit(c, req, rest, v);
+	number_visit(v);
 	enter_folder(v, c->route->cgi_dir, c->route->path, rest);
 	v->request.directory = v->found.directory;
 	v->request.is_cgi = true;
