@@ -13,7 +13,7 @@ WSGATE  ?= wsgate
 # --- rooms -----------------------------------------------------------------------------------
 
 BASE    := buf gather text log crypto address
-PROTO   := utf8 json http http_date chunked cgi deflate deflate_offer upgrade ws framing framing_lines framing_raw framing_message framing_netstring \
+PROTO   := utf8 utf8_blocks json http http_date chunked cgi deflate deflate_offer upgrade ws framing framing_lines framing_raw framing_message framing_netstring \
 	framing_jsonl framing_lsp framing_tagged
 IO      := loop tls stream child resolve dial listen
 BACKEND := environment pipe pty spawn stderr_log process socket
@@ -165,6 +165,19 @@ $(OUT)/bench/%: tests/bench/%.c tests/bench/stream.h
 	@echo "  CC $<"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lcrypto
 
+# How fast the loops are that touch every byte, beside memcpy.
+$(OUT)/bench/bytes: $(OUT)/tests/bench/bytes.o $(UNDER_proto)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+bench-bytes: $(OUT)/bench/bytes
+	$<
+
+# Counts instructions and system calls, which hold still on a busy machine; BENCH_ARGS=--keep writes them down.
+bench-instr: $(WSGATE) $(BENCH)
+	WSGATE=$(abspath $(WSGATE)) BENCH_TOOLS=$(abspath $(OUT)/bench) node tests/bench/instr.js $(BENCH_ARGS)
+
 # BENCH_ARGS='--only W3 --peers wsgate,ceiling --rounds 5'
 bench: $(WSGATE) $(BENCH) clients
 	WSGATE=$(abspath $(WSGATE)) BENCH_TOOLS=$(abspath $(OUT)/bench) node tests/bench/run.js $(BENCH_ARGS)
@@ -249,4 +262,4 @@ clean:
 	rm -rf build build-* wsgate
 
 .SECONDARY:
-.PHONY: all clients-real unit fuzz fuzzers afl clients conformance scenario browser bench rooms headers format lint man documents check asan tsan valgrind coverage demo install clean
+.PHONY: all clients-real unit fuzz fuzzers afl clients conformance scenario browser bench bench-bytes bench-instr rooms headers format lint man documents check asan tsan valgrind coverage demo install clean

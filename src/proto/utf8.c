@@ -1,11 +1,16 @@
 /*
  * utf8: whole code points are judged by their value, many at a time; only a code point that was
  * cut, or that is wrong, is walked byte by byte through the rules. Most of what passes here is
- * ASCII in lines of some sixty bytes, so that comes first: sixteen bytes at a time.
+ * ASCII in lines of some sixty bytes, so that comes first: sixteen bytes at a time. Where that ends,
+ * a long text goes on in blocks (utf8_blocks.h).
  */
 #include "proto/utf8.h"
 
 #include <string.h>
+
+#include "proto/utf8_blocks.h"
+
+enum { BLOCKS_MIN = 64 }; /* bytes; for less, code point by code point is as quick */
 
 /* What may come next. Each state is named for what has been seen, or for how many bytes it waits. */
 enum {
@@ -107,15 +112,17 @@ skip_whole(const unsigned char *p, const unsigned char *end)
 {
 	for (;;) {
 		p = skip_ascii(p, end);
+		if (end - p >= BLOCKS_MIN)
+			p += utf8_blocks_best()->sure(p, (size_t)(end - p));
 		if (p == end)
 			return p;
 		/* Letters of one script come together: no look for sixteen ASCII bytes after each. */
-		do {
+		while (p < end && *p >= 0x80) {
 			size_t len = long_form(p, end);
 			if (len == 0)
 				return p;
 			p += len;
-		} while (p < end && *p >= 0x80);
+		}
 	}
 }
 
