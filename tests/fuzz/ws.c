@@ -367,7 +367,7 @@ drop_break(struct buf *story)
 	static const size_t entry = 1 + sizeof(uint64_t);
 
 	if (buf_len(story) >= entry && buf_span(story).data[buf_len(story) - entry] == TAG_BROKEN)
-		story->tail -= entry;
+		story->block->tail -= entry;
 }
 
 static void
