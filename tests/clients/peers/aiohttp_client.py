@@ -13,13 +13,14 @@ async def ending(session, url):
 
 
 async def story(session, url):
-    async with session.ws_connect(url, protocols=["first", "second"], autoping=False) as ws:
+    async with session.ws_connect(url, protocols=["first", "second"], autoping=False, compress=15) as ws:
         big = bytes(i * 7 & 255 for i in range(1 << 20))
         await ws.send_str("naïve €")
         await ws.send_str("")
         await ws.send_bytes(b"\x00\xff\x80")
         await ws.send_bytes(big)
-        heard = [await ws.receive_str(), await ws.receive_str(), (await ws.receive_bytes()).hex(), await ws.receive_bytes() == big]
+        await ws.send_bytes(big)
+        heard = [await ws.receive_str(), await ws.receive_str(), (await ws.receive_bytes()).hex(), await ws.receive_bytes() == big, await ws.receive_bytes() == big]
         await ws.ping(b"there?")
         pong = await ws.receive()
         await ws.close(code=3456, message="enough, €".encode())

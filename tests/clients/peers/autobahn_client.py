@@ -5,6 +5,7 @@ import sys
 from urllib.parse import urlparse
 
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateResponseAccept
 
 BIG = bytes(i * 7 & 255 for i in range(1 << 20))
 
@@ -18,10 +19,11 @@ class Story(WebSocketClientProtocol):
         self.sendMessage(b"")
         self.sendMessage(b"\x00\xff\x80", isBinary=True)
         self.sendMessage(BIG, isBinary=True)
+        self.sendMessage(BIG, isBinary=True)
 
     def onMessage(self, payload, isBinary):
         self.tale["heard"].append(payload.decode() if not isBinary else payload == BIG if len(payload) > 100 else payload.hex())
-        if len(self.tale["heard"]) == 4:
+        if len(self.tale["heard"]) == 5:
             self.sendPing(b"there?")
 
     def onPong(self, payload):
@@ -43,17 +45,20 @@ class Ending(WebSocketClientProtocol):
         self.factory.done.set_result({"heard": self.heard, "code": code if wasClean else None, "reason": reason})
 
 
-async def tell(url, protocol, offers):
+async def tell(url, protocol, offers, forget):
     factory = WebSocketClientFactory(url, protocols=offers)
+    deflate = PerMessageDeflateOffer(request_no_context_takeover=forget)
+    factory.setProtocolOptions(perMessageCompressionOffers=[deflate],
+                               perMessageCompressionAccept=lambda answer: PerMessageDeflateResponseAccept(answer, no_context_takeover=forget or None))
     factory.protocol = protocol
     factory.done = asyncio.get_running_loop().create_future()
     await asyncio.get_running_loop().create_connection(factory, "127.0.0.1", urlparse(url).port)
     return await factory.done
 
 
-async def main(url):
-    story = await tell(url + "/cat", Story, ["first", "second"])
-    print(json.dumps({**story, "end": await tell(url + "/three", Ending, None)}))
+async def main(url, forget=None):
+    story = await tell(url + "/cat", Story, ["first", "second"], forget is not None)
+    print(json.dumps({**story, "end": await tell(url + "/three", Ending, None, False)}))
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(*sys.argv[1:]))
