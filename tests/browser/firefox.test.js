@@ -19,6 +19,7 @@ async function gate(s) {
 		args: ['--devconsole'],
 		files: { 'greeter.sh': GREETER, 'three.sh': THREE },
 		ini: '[/greeter]\nexec = ./greeter.sh\n[/three]\nexec = ./three.sh\n[/cat]\nexec = /bin/cat\nframing = message\nsubprotocols = second, first\n'
+			+ '[/packed]\nexec = /bin/cat\nframing = message\nsubprotocols = second, first\ncompression = on\ncompression_threshold = 0\n'
 			+ `[/tcp]\ntcp = 127.0.0.1:${svc.port}\n`,
 	});
 }
@@ -77,31 +78,33 @@ scenario('the console: hex to a TCP service, a program\'s last words, and its ex
 	isContent(fox, g);
 }, { skip, seconds: 120 });
 
-scenario('its WebSocket: both kinds, a mebibyte, a subprotocol, close code and reason, both ways', async (s) => {
-	const g = await gate(s);
-	const fox = await open(s, g, '/cat');
-	const story = await fox.json(`new Promise((resolve, reject) => {
-		const socket = new WebSocket('ws://127.0.0.1:${g.port}/cat', ['first', 'second']);
-		const megabyte = new Uint8Array(1 << 20).map((_, i) => i * 7);
-		const heard = [];
-		socket.binaryType = 'arraybuffer';
-		socket.onerror = () => reject(new Error('error'));
-		socket.onopen = () => {
-			for (const message of ['naïve €', '', new Uint8Array([0, 255, 128]), megabyte])
-				socket.send(message);
-		};
-		socket.onmessage = ({ data }) => {
-			heard.push(typeof data === 'string' ? data : data.byteLength < 100 ? [...new Uint8Array(data)]
-				: data.byteLength === megabyte.length && new Uint8Array(data).every((b, i) => b === megabyte[i]));
-			if (heard.length === 4)
-				socket.close(3456, 'enough, €');
-		};
-		socket.onclose = ({ code, reason, wasClean }) => resolve({ protocol: socket.protocol, extensions: socket.extensions, heard, code, reason, wasClean });
-	})`);
-	assert.deepEqual(story, { protocol: 'second', extensions: '', heard: ['naïve €', '', [0, 255, 128], true], code: 3456, reason: 'enough, €', wasClean: true });
-	await g.line(/route=\/cat .*close=3456 by=client reason="enough, €"/);
-	isContent(fox, g);
-}, { skip, seconds: 120 });
+for (const [route, extensions] of [['/cat', ''], ['/packed', 'permessage-deflate']])
+	scenario(`its WebSocket at ${route}: both kinds, a mebibyte of each, a subprotocol, close code and reason, both ways`, async (s) => {
+		const g = await gate(s);
+		const fox = await open(s, g, route);
+		const story = await fox.json(`new Promise((resolve, reject) => {
+			const socket = new WebSocket('ws://127.0.0.1:${g.port}${route}', ['first', 'second']);
+			const megabyte = new Uint8Array(1 << 20).map((_, i) => i * 7);
+			const words = 'naïve words, '.repeat(1 << 17);
+			const heard = [];
+			socket.binaryType = 'arraybuffer';
+			socket.onerror = () => reject(new Error('error'));
+			socket.onopen = () => {
+				for (const message of ['naïve €', '', new Uint8Array([0, 255, 128]), megabyte, words, megabyte])
+					socket.send(message);
+			};
+			socket.onmessage = ({ data }) => {
+				heard.push(typeof data === 'string' ? data === words || data : data.byteLength < 100 ? [...new Uint8Array(data)]
+					: data.byteLength === megabyte.length && new Uint8Array(data).every((b, i) => b === megabyte[i]));
+				if (heard.length === 6)
+					socket.close(3456, 'enough, €');
+			};
+			socket.onclose = ({ code, reason, wasClean }) => resolve({ protocol: socket.protocol, extensions: socket.extensions, heard, code, reason, wasClean });
+		})`);
+		assert.deepEqual(story, { protocol: 'second', extensions, heard: ['naïve €', '', [0, 255, 128], true, true, true], code: 3456, reason: 'enough, €', wasClean: true });
+		await g.line(new RegExp(`route=${route} .*close=3456 by=client reason="enough, €"`));
+		isContent(fox, g);
+	}, { skip, seconds: 120 });
 
 scenario('its WebSocket: a page from elsewhere is refused', async (s) => {
 	const g = await gate(s);
