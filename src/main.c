@@ -1,5 +1,7 @@
 /* main: reads what is wanted, and hands over. */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/log.h"
@@ -22,7 +24,7 @@ main(int argc, char **argv)
 		break;
 	}
 	if (log_open(&config->log) == -1) {
-		log_error("cannot open the log %s", config->log.target);
+		log_error("cannot open the log %s: %s", config->log.target, strerror(errno));
 		config_release(config);
 		return EX_CANTCREAT;
 	}

@@ -36,6 +36,7 @@ struct server {
 	struct worker **workers;
 	unsigned drained; /* workers without guests, after the first signal */
 	bool draining;
+	bool has_pid_file;
 	struct loop_signal on_term, on_int, on_hup;
 	struct loop_timer deadline;
 };
@@ -208,11 +209,7 @@ open_doors(struct server *s)
 		s->doors[i].tls = listen->tls;
 		code = open_door(s, &listen->address, listen->text, &s->doors[i]);
 	}
-	if (code == 0)
-		code = open_redirects(s);
-	if (code == 0)
-		announce_all(s);
-	return code;
+	return code == 0 ? open_redirects(s) : code;
 }
 
 static void
@@ -296,11 +293,13 @@ raise_descriptor_limit(void)
 }
 
 static int
-write_pid_file(const char *path)
+write_pid_file(struct server *s)
 {
-	FILE *f = path == NULL ? NULL : fopen(path, "we");
+	const char *path = s->config->pid_file;
 	if (path == NULL)
 		return 0;
+	FILE *f = fopen(path, "we");
+	s->has_pid_file = f != NULL;
 	if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) == EOF) {
 		fprintf(stderr, "wsgate: cannot write pid_file %s: %s\n", path, strerror(errno));
 		return EX_CANTCREAT;
@@ -347,6 +346,7 @@ unwatch_signals(struct server *s)
 	loop_signal_stop(s->loop, &s->on_hup);
 }
 
+/* The pid file comes late: if we cannot start because the server is running already, the file is that one's. */
 static int
 start(struct server *s)
 {
@@ -359,8 +359,12 @@ start(struct server *s)
 	watch_signals(s);
 	int code = start_workers(s);
 	if (code == 0)
-		code = write_pid_file(s->config->pid_file);
-	return code == 0 ? open_doors(s) : code;
+		code = open_doors(s);
+	if (code == 0)
+		code = write_pid_file(s);
+	if (code == 0)
+		announce_all(s);
+	return code;
 }
 
 static void
@@ -375,7 +379,7 @@ stop(struct server *s)
 	limit_free(s->limit);
 	free(s->workers);
 	free(s->doors);
-	if (s->config->pid_file != NULL)
+	if (s->has_pid_file)
 		unlink(s->config->pid_file);
 	config_release(s->config);
 }
