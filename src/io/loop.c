@@ -10,7 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 struct corpse {
 	struct corpse *next;
@@ -119,6 +121,16 @@ on_wake(struct ev_loop *ev, ev_async *w, int revents)
 		ev_break(ev, EVBREAK_ALL);
 }
 
+/* libev aborts where it finds no descriptor to be woken by, so one is tried for first. */
+static bool
+can_be_woken(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	if (fd != -1)
+		close(fd);
+	return fd != -1;
+}
+
 struct loop *
 loop_new(void)
 {
@@ -126,7 +138,9 @@ loop_new(void)
 	if (loop == NULL)
 		return NULL;
 	loop->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
-	if (loop->ev == NULL) {
+	if (loop->ev == NULL || !can_be_woken()) {
+		if (loop->ev != NULL)
+			ev_loop_destroy(loop->ev);
 		free(loop);
 		errno = EMFILE;
 		return NULL;

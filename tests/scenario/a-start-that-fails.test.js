@@ -37,3 +37,10 @@ scenario('a log that cannot be opened', async (s) => {
 	assert.match(r.err, /cannot open the log \S*\/no\/such\/log: No such file or directory/);
 	assert.doesNotMatch(r.err, /listening/);
 });
+
+scenario('more workers than there are descriptors for', async (s) => {
+	const r = await s.run(['--workers=64', 'cat'], { wrap: ['sh', '-c', 'ulimit -n 100; exec "$0" "$@"'] });
+	assert.equal(r.code, 71);
+	assert.match(r.err, /cannot start worker \d+ of 64: Too many open files; set workers lower/);
+	assert.doesNotMatch(r.err, /listening/);
+});

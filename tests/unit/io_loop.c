@@ -1,11 +1,15 @@
 /* The loop: what is deferred, posted and timed runs when it was promised, and nothing runs twice. */
 #include "io/loop.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -164,6 +168,29 @@ what_is_posted_to_a_loop_that_never_runs_is_not_lost(void **state)
 	free(s);
 }
 
+static void
+without_descriptors_there_is_no_loop(void **state)
+{
+	(void)state;
+	struct rlimit before, fewer;
+	getrlimit(RLIMIT_NOFILE, &before);
+	fewer = before;
+	struct loop *loop = NULL;
+	int first = dup(STDIN_FILENO), count = 0;
+	close(first);
+	for (; loop == NULL && count < 10; count++) {
+		fewer.rlim_cur = (rlim_t)(first + count);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &fewer), 0);
+		errno = 0;
+		loop = loop_new();
+		assert_true(loop != NULL || (errno == EMFILE && fcntl(first, F_GETFD) == -1));
+	}
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_non_null(loop);
+	assert_true(count > 1);
+	loop_free(loop);
+}
+
 int
 main(void)
 {
@@ -173,6 +200,7 @@ main(void)
 		cmocka_unit_test(posts_of_many_threads_all_arrive),
 		cmocka_unit_test(a_timer_fires_once_for_each_time_it_is_set_and_never_early),
 		cmocka_unit_test(what_is_posted_to_a_loop_that_never_runs_is_not_lost),
+		cmocka_unit_test(without_descriptors_there_is_no_loop),
 	};
 	return cmocka_run_group_tests_name("io/loop", tests, NULL, NULL);
 }

@@ -317,8 +317,8 @@ class Scenario {
 	}
 
 	/* Starts it and waits for its end: { code, signal, out, err }. For --help, bad usage and the like. */
-	async run(args, { files, ini, env, listen = null, ms = 10000 } = {}) {
-		const g = new Gate({ args, files, ini, env, listen });
+	async run(args, { files, ini, env, wrap, listen = null, ms = 10000 } = {}) {
+		const g = new Gate({ args, files, ini, env, wrap, listen });
 		this.gates.push(g);
 		const exit = await within(ms, g.exited, `end of wsgate ${args.join(' ')}`);
 		return { ...exit, out: g.output, err: g.lines.join('\n'), lines: g.lines, dir: g.dir };
