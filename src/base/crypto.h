@@ -10,7 +10,7 @@
 
 enum { CRYPTO_SHA1_LEN = 20, CRYPTO_SHA256_LEN = 32 };
 
-/* Returns 0, or -1 if the library has no SHA-1 (a provider that forbids it). */
+/* Returns 0, or -1 if the library has no SHA-1 (a provider that forbids it) or no memory. */
 int crypto_sha1(const void *data, size_t len, unsigned char out[static CRYPTO_SHA1_LEN]);
 
 /* Returns 0, or -1 if the library has no memory. */

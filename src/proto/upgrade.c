@@ -99,7 +99,8 @@ judge_key(const struct http_request *req, struct upgrade *up, struct http_fault 
 	if (key.len != KEY_LEN || crypto_base64_decode(key.data, key.len, bytes) != KEY_BYTES)
 		return refuse(fault, 400, "The Sec-WebSocket-Key is not 16 bytes in base64.");
 	if (!accept_key(key, up->accept))
-		return refuse(fault, 500, "The cryptographic library of this server has no SHA-1.");
+		return refuse(
+			fault, 500, "This server cannot make a SHA-1: its cryptographic library forbids it, or memory is out.");
 	return true;
 }
 

@@ -36,7 +36,7 @@ struct upgrade_options {
 enum upgrade_result {
 	UPGRADE_NO,     /* an ordinary request: does not ask for WebSocket at all */
 	UPGRADE_YES,    /* *UP is filled in */
-	UPGRADE_BROKEN, /* asks for it, wrongly: answer FAULT (400, 405, 426; 500 if libcrypto has no SHA-1) */
+	UPGRADE_BROKEN, /* asks for it, wrongly: answer FAULT (400, 405, 426; 500 if there is no SHA-1) */
 };
 
 /*

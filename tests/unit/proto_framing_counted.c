@@ -164,6 +164,16 @@ a_bad_control_message_breaks(void **state)
 	EXPECT(as_message, "c\0\0\0\3\x03\xe8\xff", "!");
 }
 
+/* Where the output ends must not decide what a close says. */
+static void
+a_control_message_that_is_not_all_there_breaks(void **state)
+{
+	(void)state;
+	EXPECT(as_message, "p\0\0\0\3", "!");
+	EXPECT(as_message, "t\0\0\0\1xp\0\0\0\3ab", "T(x)!");
+	EXPECT(as_message, "c\0\0\0\4\x03\xe8o", "!");
+}
+
 /* ---- netstring: from the backend ---- */
 
 static void
@@ -580,6 +590,7 @@ main(void)
 		cmocka_unit_test(the_route_may_overrule_the_type),
 		cmocka_unit_test(an_unknown_type_breaks_at_its_first_byte),
 		cmocka_unit_test(a_bad_control_message_breaks),
+		cmocka_unit_test(a_control_message_that_is_not_all_there_breaks),
 		cmocka_unit_test(netstrings_are_messages),
 		cmocka_unit_test(a_malformed_netstring_breaks),
 		cmocka_unit_test(a_length_that_is_wrong_breaks),

@@ -1,7 +1,7 @@
 /*
  * proto: when memory is out, the peer is told so by a close code; nothing is lost track of.
  *
- * All that proto ever asks memory for goes through malloc(), which is ours here.
+ * All that proto ever asks memory for, itself or through zlib and libcrypto, goes through malloc(), which is ours here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,10 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/framing.h"
+#include "proto/upgrade.h"
 #include "proto/ws.h"
 
 static bool memory_is_out;
@@ -121,6 +123,27 @@ a_message_that_cannot_be_compressed_is_sent_as_it_is(void **state)
 }
 
 static void
+a_handshake_that_cannot_be_answered_is_refused_with_500(void **state)
+{
+	static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+				   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+	const struct upgrade_options any = { .subprotocols = SUBPROTOCOL_ANY };
+	struct http_fault fault = { 0 };
+	struct http_request req;
+	struct upgrade up;
+	size_t scanned = 0, eaten;
+
+	(void)state;
+	assert_int_equal(http_parse(slice_of(head), &scanned, &req, &eaten, &fault), HTTP_HEAD);
+	assert_int_equal(upgrade_judge(&req, &any, &up, &fault), UPGRADE_YES);
+	memory_is_out = true;
+	assert_int_equal(upgrade_judge(&req, &any, &up, &fault), UPGRADE_BROKEN);
+	memory_is_out = false;
+	assert_int_equal(fault.status, 500);
+	assert_non_null(strstr(fault.what, "memory is out"));
+}
+
+static void
 a_backend_whose_control_message_was_cut_is_broken_off(void **state)
 {
 	unsigned char half_a_pong[] = { 'p', 0, 0, 0, 2, 'x' };
@@ -179,6 +202,7 @@ main(void)
 		cmocka_unit_test_teardown(a_client_whose_ping_was_cut_is_closed_with_1011, memory_is_back),
 		cmocka_unit_test_teardown(a_client_whose_message_cannot_be_inflated_is_closed_with_1011, memory_is_back),
 		cmocka_unit_test_teardown(a_message_that_cannot_be_compressed_is_sent_as_it_is, memory_is_back),
+		cmocka_unit_test_teardown(a_handshake_that_cannot_be_answered_is_refused_with_500, memory_is_back),
 		cmocka_unit_test_teardown(a_backend_whose_control_message_was_cut_is_broken_off, memory_is_back),
 		cmocka_unit_test_teardown(a_line_that_cannot_be_tagged_is_broken_off, memory_is_back),
 		cmocka_unit_test_teardown(a_message_that_cannot_be_collected_is_refused_with_1011, memory_is_back),
