@@ -245,6 +245,16 @@ scenario('redirect_port does nothing but send clients to https', async (s) => {
 	assert.equal((await c.bye(1000)).code, 1000);
 });
 
+scenario('redirect_port is one port for each host, whatever else has TLS there', async (s) => {
+	const g = await secure(s, ['--redirport=0', 'cat'], { listen: '127.0.0.1:0 tls, 127.0.0.1:0 tls, unix:./front tls, [::1]:0 tls' });
+	await g.line(/^wsgate: redirecting http:\/\/\[::1\]:/);
+	const [first, second, , other] = g.lines.map((l) => /listening on (.*?)\/? \(/.exec(l)?.[1]).filter(Boolean);
+	const port = (url) => url.split(':').at(-1);
+	assert.notEqual(port(first), port(second));
+	assert.deepEqual(g.lines.map((l) => /redirecting (.*):\d+\/ to https, port (\d+)$/.exec(l)?.slice(1)).filter(Boolean),
+		[['http://127.0.0.1', port(first)], ['http://[::1]', port(other)]]);
+});
+
 scenario('old versions, other protocols and noise are refused, each with a line for debugging alone', async (s) => {
 	const g = await secure(s, ['--level=debug', 'cat']);
 	const old = { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' };
