@@ -243,6 +243,7 @@ export SLOW WRAP FULL TSAN_OPTIONS
 
 # Which lines the unit tests and the scenarios run; needs gcovr. proto is to stay whole.
 coverage:
+	@if test -d build-coverage; then find build-coverage -name '*.gcda' -delete; fi
 	+$(MAKE) OUT=build-coverage WSGATE=build-coverage/wsgate LTO= CFLAGS='-Og -g --coverage' SLOW=$(or $(SLOW),2) unit scenario
 	gcovr --root . --object-directory build-coverage --filter src/ --exclude-unreachable-branches --print-summary \
 		--txt build-coverage/coverage.txt --html-details build-coverage/coverage.html build-coverage/src
