@@ -107,7 +107,8 @@ enum deflate_result {
 
 /*
  * Inflates from the head of IN into the head of ROOM, and moves both on. ENDS tells that the message
- * ends with IN (7.2.2).
+ * ends with IN (7.2.2). Who refers to what lies farther back than the window he has agreed to is found
+ * out once that is no longer in ROOM.
  */
 enum deflate_result deflate_unpack(struct deflate *d, struct span *in, bool ends, struct span *room);
 
