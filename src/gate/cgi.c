@@ -48,7 +48,7 @@ struct cgi {
 	uint64_t surplus;    /* bytes beyond its length */
 	uint64_t resumed_ms; /* when reading the client was last turned on */
 	uint64_t moved_ms;   /* when the program last wrote or read, or could again */
-	uint64_t looked_at;  /* stream->received + 1 when the client was found gone, but unread */
+	uint64_t left_ms;    /* since when the client is known to be gone, but unread, the program taking nothing; or 0 */
 	const char *note;
 	int status; /* sent; or, if the head was not, to be answered */
 	enum transfer transfer;
@@ -414,6 +414,7 @@ cgi_backend(void *owner, enum backend_event event)
 		break; /* of services alone */
 	case BACKEND_ROOM:
 		g->moved_ms = loop_now_ms(g->stream->loop);
+		g->left_ms = 0;
 		break;
 	case BACKEND_ENDED:
 		backend_has_ended(g);
@@ -523,11 +524,11 @@ static void
 look_for_client(struct cgi *g, uint64_t now, uint64_t *next)
 {
 	if (!stream_peer_is_gone(g->stream))
-		g->looked_at = 0;
-	else if (g->looked_at == g->stream->received + 1)
+		g->left_ms = 0;
+	else if (g->left_ms == 0)
+		g->left_ms = now;
+	else if (has_passed(g->left_ms, LOOK_MS, now, next))
 		client_is_gone(g, "the client left while the program did not read");
-	else
-		g->looked_at = g->stream->received + 1;
 	has_passed(now, LOOK_MS, now, next);
 }
 

@@ -43,7 +43,7 @@ struct session {
 	uint64_t pinged_ms; /* our ping that has no answer yet, or 0 ... */
 	uint64_t pinged_at; /* ... and stream->received then: anything behind it is an answer */
 	uint64_t closed_ms; /* when our Close was queued */
-	uint64_t paused_at; /* in_bytes, and one, when reading was found paused and the peer gone */
+	uint64_t left_ms;   /* since when it is known to be gone while it may not be read, the backend taking nothing; or 0 */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes;
 	struct session_pong *pong;
 	char *reason; /* of the Close: what the log says; NULL: the backend's */
@@ -378,6 +378,7 @@ session_backend(void *owner, enum backend_event event)
 		read_backend(s);
 		break;
 	case BACKEND_ROOM:
+		s->left_ms = 0;
 		break;
 	case BACKEND_ENDED:
 		s->backend_ended = s->finishing = true;
@@ -513,22 +514,21 @@ tick_ping(struct session *s, uint64_t now, uint64_t *next)
 }
 
 /*
- * A client that is gone while it may not be read would go unnoticed. If nothing moved between two
- * looks, the backend will not take what the client has left.
+ * A client that is gone while it may not be read would go unnoticed. If the backend takes nothing for
+ * drain_timeout, it will not take what the client has left.
  */
 static void
 tick_paused(struct session *s, uint64_t now, uint64_t *next)
 {
-	if (!s->pausing_client || !stream_peer_is_gone(s->stream)) {
-		s->paused_at = 0;
-	} else if (s->paused_at == s->in_bytes + 1) {
+	uint64_t limit_ms = s->route->backend.drain_timeout_ms;
+	if (!s->pausing_client || !stream_peer_is_gone(s->stream))
+		s->left_ms = 0;
+	else if (s->left_ms == 0)
+		s->left_ms = now;
+	else if (has_passed(s->left_ms, limit_ms, now, next))
 		client_is_gone(s, "gone, and the backend takes no more");
-		return;
-	} else {
-		s->paused_at = s->in_bytes + 1;
-	}
 	if (s->pausing_client)
-		has_passed(now, s->route->backend.drain_timeout_ms, now, next);
+		has_passed(now, limit_ms, now, next);
 }
 
 static void

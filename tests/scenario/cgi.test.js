@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { scenario, isAlive, within, until, NOT_WRAPPED } = require('./lib/wsgate');
 const { readHead, readBody, readChunks } = require('./lib/raw');
+const { slowProgram } = require('./lib/services');
 const { pause } = require('./lib/bounds');
 const bytes = require('./lib/bytes');
 
@@ -358,6 +359,20 @@ scenario('a client that leaves has its program stopped: while it thinks, writes,
 	await g.childless();
 	await g.settled(base);
 }, { skip: NOT_WRAPPED, seconds: 120 });
+
+scenario('what a client that leaves has sent is still given to a program that takes it slowly', async (s) => {
+	/* While the buffer empties from its mark to half of it, the client is not read for longer than it is looked for. */
+	const g = await gateOf(s, { slow: slowProgram(80) }, 'stop = eof 60s, KILL\n');
+	const body = bytes.raw(400 * 1024, 21);
+	const w = g.wire();
+	await w.connected;
+	w.write(Buffer.concat([Buffer.from(`POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`), body])).catch(() => {});
+	w.finish();
+	await until(60000, () => g.exists('cgi/done') || (g.exists('cgi/got') && g.children().length === 0), 'the program ended');
+	assert.equal(g.read('cgi/got').length, body.length);
+	assert.equal(bytes.sha1(g.read('cgi/got')), bytes.sha1(body));
+	await g.line(/target=\/slow .*note="the client left before the answer was complete"/);
+}, { skip: NOT_WRAPPED });
 
 scenario('send_timeout: content that does not come is 408, an answer that is not taken is cut', async (s) => {
 	const g = await gateOf(s, { echo, zeros: say(TEXT, 'exec cat /dev/zero'), reads: say('', 'cat >/dev/null; printf "Content-Type: a/b\\n\\n"') }, 'send_timeout = 300ms\n');

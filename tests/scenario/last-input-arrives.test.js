@@ -3,7 +3,7 @@
 
 const assert = require('node:assert/strict');
 const { scenario, until, within } = require('./lib/wsgate');
-const { service, sink } = require('./lib/services');
+const { service, sink, slowProgram } = require('./lib/services');
 const { frame, TEXT, BINARY, CLOSE } = require('./lib/raw');
 const bytes = require('./lib/bytes');
 
@@ -101,6 +101,18 @@ scenario('a slow program is given the time to read all that the client left behi
 	await sendAndClose(c, data, BINARY);
 	await c.leave({ ms: 20000 });
 	await until(20000, () => g.exists('done') || g.children().length === 0, 'the program ended');
+	assert.equal(bytes.sha1(g.read('got')), bytes.sha1(data));
+});
+
+scenario('the same if the client ends TCP right behind its Close, while it may not be read', async (s) => {
+	/* From the mark of the buffer down to its half it takes longer than drain_timeout, but something all the time. */
+	const g = await s.gate({ files: { slow: slowProgram(80) }, ini: '[/]\nexec = ./slow\nframing = raw\ndrain_timeout = 1s\nstop = eof 60s, KILL\n' });
+	const data = bytes.raw(540 * 1024, 8);
+	const c = await g.open('/');
+	await sendAndClose(c, data, BINARY);
+	c.wire.finish();
+	await until(40000, () => g.exists('done') || g.children().length === 0, 'the program ended');
+	assert.equal(g.read('got').length, data.length);
 	assert.equal(bytes.sha1(g.read('got')), bytes.sha1(data));
 });
 

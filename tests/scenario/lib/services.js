@@ -85,4 +85,13 @@ async function deafPort(s) {
 	return port;
 }
 
-module.exports = { service, echo, sink, closedPort, deafPort };
+/* A program that takes 4 KiB of its input every MS into the file got, and at its end makes the file done. */
+const slowProgram = (ms) => `#!/usr/bin/env node
+const fs = require('node:fs');
+const clock = new Int32Array(new SharedArrayBuffer(4)), part = Buffer.alloc(4096);
+for (let n; (n = fs.readSync(0, part)) > 0; Atomics.wait(clock, 0, 0, ${ms}))
+	fs.appendFileSync('got', part.subarray(0, n));
+fs.writeFileSync('done', '');
+`;
+
+module.exports = { slowProgram, service, echo, sink, closedPort, deafPort };
