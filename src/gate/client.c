@@ -498,23 +498,48 @@ answer_is_complete(struct client *c)
 		part(c);
 }
 
+/* The console has no page of its own: all of it is in the stream at once. */
+static enum page_result
+send_page(struct client *c)
+{
+	if (c->page != NULL)
+		return page_continue(c->page);
+	return stream_queued(c->stream) > 0 ? PAGE_MORE : PAGE_DONE;
+}
+
+static void
+fail_page(struct client *c, const char *note)
+{
+	write_record(c, note);
+	client_free(c);
+}
+
 static void
 continue_page(struct client *c)
 {
-	switch (page_continue(c->page)) {
+	uint64_t timeout_ms = c->route == NULL ? KEEP_ALIVE_MS : c->route->send_timeout_ms;
+	switch (send_page(c)) {
 	case PAGE_MORE:
 		loop_timer_stop(&c->timer);
-		if (c->route->send_timeout_ms != 0)
-			loop_timer_set(&c->timer, c->route->send_timeout_ms);
+		if (timeout_ms != 0)
+			loop_timer_set(&c->timer, timeout_ms);
 		break;
 	case PAGE_DONE:
 		answer_is_complete(c);
 		break;
 	case PAGE_FAILED:
-		write_record(c, "the file or the connection failed on the way");
-		client_free(c);
+		fail_page(c, "the file or the connection failed on the way");
 		break;
 	}
+}
+
+/* The next request is not read before this one's answer is with the kernel: so a client can make us keep one at the most. */
+static void
+begin_page(struct client *c)
+{
+	c->state = CLIENT_ANSWERING;
+	stream_want_read(c->stream, false);
+	continue_page(c);
 }
 
 static void
@@ -527,7 +552,7 @@ open_console(struct client *c, const struct http_request *req)
 	} else {
 		c->status = 200;
 		stream_write(c->stream, buf_span(&out).data, buf_len(&out));
-		answer_is_complete(c);
+		begin_page(c);
 	}
 	buf_clear(&out);
 }
@@ -564,9 +589,7 @@ open_page(struct client *c, const struct http_request *req, struct slice rest)
 		refuse(c, c->status, c->status == 404 ? "there is no such file" : http_phrase(c->status));
 		return;
 	}
-	c->state = CLIENT_ANSWERING;
-	stream_want_read(c->stream, false);
-	continue_page(c);
+	begin_page(c);
 }
 
 /* --- programs that answer (CGI) ------------------------------------------------------------------- */
@@ -828,7 +851,10 @@ client_stream(void *owner, enum stream_event event)
 			client_free(c);
 		break;
 	case STREAM_FAILED:
-		client_free(c);
+		if (c->state == CLIENT_ANSWERING)
+			fail_page(c, "the connection failed on the way");
+		else
+			client_free(c);
 		break;
 	}
 }
@@ -845,6 +871,8 @@ on_timer(void *owner)
 		refuse(c, 408, "the content did not come in time (send_timeout)");
 	else if (c->state == CLIENT_NAMING)
 		give_up_name(c);
+	else if (c->state == CLIENT_ANSWERING)
+		fail_page(c, "the client took nothing for send_timeout");
 	else {
 		if (c->state == CLIENT_HEAD)
 			note_handshake(c, "not within handshake_timeout");

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { scenario, NOT_WRAPPED } = require('./lib/wsgate');
+const { readHead, readBody } = require('./lib/raw');
 const bytes = require('./lib/bytes');
 
 const ini = '[/]\nstatic = ./www\n[/ws]\nexec = /bin/cat\n';
@@ -78,7 +79,6 @@ scenario('a big file to a slow reader, and beside it a WebSocket', async (s) => 
 	assert.equal(await c.nextText(), 'meanwhile');
 	if (g.memoryIsItsOwn)
 		assert.ok(g.rss() - before < bytes.MiB, `memory grew by ${g.rss() - before}`);
-	const { readHead } = require('./lib/raw');
 	const answer = await readHead(w);
 	assert.equal(answer.headers['content-length'], String(20 * bytes.MiB));
 	const hash = bytes.createHash('sha1');
@@ -94,4 +94,32 @@ scenario('a page and a program at one path: GET is for the page, the upgrade for
 	const c = await g.open('/both');
 	await c.text('program');
 	assert.equal(await c.nextText(), 'program');
+}, { skip: NOT_WRAPPED });
+
+scenario('requests behind each other in one packet: each has its answer, of the console, too', async (s) => {
+	const g = await s.gate({ args: ['--devconsole'], files: { 'www/x': 'x' }, ini: '[/ws]\nexec = /bin/cat\n[/www]\nstatic = ./www\n' });
+	const w = g.wire();
+	await w.connected;
+	await w.write(['/', '/ws', '/www/x', '/ws', '/', '/www/x'].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
+	for (const page of ['console', 'console', 'x', 'console', 'console', 'x']) {
+		const body = (await readBody(w, await readHead(w))).toString();
+		assert.match(body, page === 'x' ? /^x$/ : /<!doctype html>/i);
+	}
+}, { skip: NOT_WRAPPED });
+
+scenario('a client that asks on and takes no answer is kept one answer, not many; then it is cut, and the log says so', async (s) => {
+	const g = await s.gate({ args: ['--devconsole'], files: { 'www/x': 'x' }, ini: '[defaults]\nsend_timeout = 500ms\n[/ws]\nexec = /bin/cat\n[/www]\nstatic = ./www\n' });
+	bytes.writeBig(g.path('www/big'), bytes.raw(bytes.MiB, 52), 20 * bytes.MiB);
+	assert.equal((await g.get('/ws')).status, 200);
+	const before = g.rss();
+	for (const [path, most] of [['/ws', 500], ['/www/big', 1]]) {
+		const w = g.wire();
+		await w.connected;
+		await w.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(1000));
+		await g.line(new RegExp(`target=${path} .*note="the client took nothing for send_timeout"`), { ms: 20000 });
+		assert.ok(g.lines.filter((line) => line.includes(`target=${path} `)).length <= most);
+		w.reset();
+	}
+	if (g.memoryIsItsOwn)
+		assert.ok(g.rss() - before < 2 * bytes.MiB, `memory grew by ${g.rss() - before}`);
 }, { skip: NOT_WRAPPED });
