@@ -480,6 +480,9 @@ await_request(struct client *c)
 	c->used = true;
 	c->scanned = 0;
 	buf_clear(&c->kept);
+	c->method = slice_of("");
+	free(c->target);
+	c->target = NULL;
 	c->route = NULL;
 	c->guest.begun_ms = loop_now_ms(worker_loop(c->guest.worker));
 	loop_timer_set(&c->timer, KEEP_ALIVE_MS);

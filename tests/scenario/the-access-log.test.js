@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { scenario } = require('./lib/wsgate');
 const { echo } = require('./lib/services');
+const { readHead, readBody } = require('./lib/raw');
 
 /* name=value and name="some words" of a line */
 function fields(line) {
@@ -64,6 +65,20 @@ scenario('a refusal is a line too: status, and why', async (s) => {
 	const [line] = await g.line(/^.*status=404.*$/);
 	assert.match(line, /127\.0\.0\.1/);
 	assert.match(line, /\/there/);
+});
+
+scenario('what follows a request and is none has an answer and a line of its own', async (s) => {
+	const g = await s.gate({ files: { 'www/x': 'x' }, ini: '[/]\nstatic = ./www\n' });
+	const w = g.wire();
+	await w.connected;
+	await w.write('HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n');
+	assert.equal((await readHead(w)).status, 200);
+	await w.write('\0\0\0\0');
+	const answer = await readHead(w);
+	assert.equal(answer.status, 400);
+	assert.notEqual((await readBody(w, answer)).length, 0, 'it is no HEAD');
+	const [line] = await g.line(/^.*status=400.*$/);
+	assert.doesNotMatch(line, /HEAD|target=\/x/);
 });
 
 scenario('a TCP connection says its close and its counts', async (s) => {
