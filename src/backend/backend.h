@@ -137,7 +137,7 @@ struct backend {
 	backend_fn *fn;
 	void *owner;
 	pid_t pid;                      /* 0 if it is no program */
-	int status;                     /* after BACKEND_ENDED of a program: as waitpid(2) gives it */
+	int status;                     /* of a program, after BACKEND_ENDED or free(): as waitpid(2) gives it */
 	uint16_t end_code;              /* after BACKEND_SAID_ALL or BACKEND_ENDED: close code for the client ... */
 	uint16_t refusal;               /* after BACKEND_REFUSED: the HTTP status */
 	char *reason;                   /* ... and why ("exit 3"); or why it was refused, for the log. See backend_reason() */
@@ -196,7 +196,7 @@ struct backend_ops {
 	/* Bytes of the client that it never took; for the log, after ENDED. */
 	uint64_t (*untaken)(const struct backend *b);
 
-	/* At once: a program that still lives is killed with its group and reaped. */
+	/* At once: a program that still lives is killed with its group and reaped. *B may be looked at until the end of the turn. */
 	void (*free)(struct backend *b);
 };
 

@@ -650,7 +650,7 @@ process_free(struct backend *b)
 	struct process *q = process_of(pipe_of(b));
 	if (b->pid != 0 && !q->gone) {
 		signal_program(b, SIGKILL);
-		child_reap(&q->child);
+		b->status = child_reap(&q->child);
 	} else if (b->pid != 0 && !q->pipe.ended) {
 		signal_heirs(b->pid, SIGKILL);
 	}

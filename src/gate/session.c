@@ -178,10 +178,10 @@ session_free(struct session *s)
 {
 	struct loop *loop = s->stream->loop;
 	s->over = true;
-	write_record(s);
 	loop_timer_stop(&s->timer);
 	stream_close(s->stream);
-	s->backend->ops->free(s->backend);
+	s->backend->ops->free(s->backend); /* its memory stays for this turn: how a program has ended is known only now */
+	write_record(s);
 	limit_leave_route(s->route);
 	ws_clear(&s->ws);
 	free(s->pong);

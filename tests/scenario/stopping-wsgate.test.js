@@ -94,6 +94,7 @@ scenario('a second SIGTERM ends it at once', async (s) => {
 	g.signal('SIGTERM');
 	await within(3000, g.exited, 'exit');
 	await until(3000, () => g.family().length === 0, 'the program went along');
+	await g.line(/close=1001 by=server .*signal=KILL/);
 });
 
 scenario('SIGTERM while nobody is there', async (s) => {
