@@ -39,7 +39,7 @@ struct session {
 	struct backend *backend;
 	struct loop_timer timer;
 	uint64_t due_ms;    /* when the timer fires */
-	uint64_t active_ms; /* last message, either way */
+	uint64_t active_ms; /* when anything of a message last came or went, either way */
 	uint64_t pinged_ms; /* our ping that has no answer yet, or 0 ... */
 	uint64_t pinged_at; /* ... and stream->received then: anything behind it is an answer */
 	uint64_t closed_ms; /* when our Close was queued */
@@ -318,6 +318,7 @@ session_client(void *owner, enum stream_event event)
 		read_client(s);
 		break;
 	case STREAM_ROOM:
+		s->active_ms = loop_now_ms(s->stream->loop);
 		break;
 	case STREAM_EOF:
 		client_is_gone(s,
@@ -378,6 +379,7 @@ session_backend(void *owner, enum backend_event event)
 		read_backend(s);
 		break;
 	case BACKEND_ROOM:
+		s->active_ms = loop_now_ms(s->stream->loop);
 		s->left_ms = 0;
 		break;
 	case BACKEND_ENDED:

@@ -5,6 +5,8 @@ const assert = require('node:assert/strict');
 const { scenario, until, within, bound } = require('./lib/wsgate');
 const { pause } = require('./lib/bounds');
 const { frame, TEXT } = require('./lib/raw');
+const { slowProgram } = require('./lib/services');
+const bytes = require('./lib/bytes');
 
 scenario('pings come at ping_interval, and answering them keeps the connection', async (s) => {
 	const g = await s.gate(['--ping-interval=200ms', '--ping-timeout=400ms', 'cat']);
@@ -105,6 +107,30 @@ scenario('send_timeout: a client that takes nothing is let go, and its program s
 	await until(10000, () => g.children().length === 0, 'the program was stopped');
 	assert.ok(Date.now() - started >= 500, 'not before its time');
 	c.destroy();
+});
+
+scenario('idle_timeout: messages that are on their way, however slowly, are no idleness', async (s) => {
+	/* About 50 KB/s and 5 MB/s: from the mark of the buffer down to its half it takes longer than idle_timeout. */
+	const g = await s.gate({
+		files: { takes: slowProgram(80), 'gives.sh': '#!/bin/sh\nexec cat big\n' },
+		ini: '[defaults]\nframing = raw\nidle_timeout = 1s\nstop = eof 60s, KILL\n[/takes]\nexec = ./takes\n'
+			+ '[/gives]\nexec = ./gives.sh\nbuffer = 16m\n',
+	});
+	const data = bytes.raw(400 * 1024, 31);
+	const up = await g.open('/takes');
+	up.binary(data).catch(() => {});
+	up.close(1000).catch(() => {});
+	const size = 30 * bytes.MiB;
+	bytes.writeBig(g.path('big'), bytes.raw(bytes.MiB, 32), size);
+	const down = await g.open('/gives');
+	let got = 0;
+	for (let p; (p = await down.piece()) !== null && p.kind !== 'close'; await pause(10))
+		got += p.data.length;
+	assert.deepEqual([got, down.closed.code], [size, 1000]);
+	await until(60000, () => g.exists('done'), 'the program saw its EOF');
+	assert.equal(g.read('got').length, data.length);
+	assert.equal((await up.leave()).code, 1000);
+	await down.leave();
 });
 
 scenario('none of them is on by default', async (s) => {
