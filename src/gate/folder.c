@@ -24,11 +24,11 @@ is_nothing(int error)
 	return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENAMETOOLONG || error == EACCES;
 }
 
-/* O_PATH opens nothing: a FIFO does not block, a device does not stir. EAGAIN: a rename beside us (openat2(2)). */
-static int
-open_beneath(int root, const char *path)
+/* EAGAIN: a rename beside us made the kernel unsure (openat2(2)). */
+int
+folder_open_beneath(int root, const char *path, int flags)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	long fd = -1;
 	for (int i = 0; i < RACES_MAX && fd == -1; i++) {
 		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
@@ -38,11 +38,12 @@ open_beneath(int root, const char *path)
 	return (int)fd;
 }
 
+/* O_PATH opens nothing: a FIFO does not block, a device does not stir. */
 static enum kind
 kind_of(int root, const char *path)
 {
 	struct stat st;
-	int fd = open_beneath(root, path);
+	int fd = folder_open_beneath(root, path, O_PATH);
 	if (fd == -1)
 		return is_nothing(errno) ? KIND_NONE : KIND_FAILED;
 	int result = fstat(fd, &st);

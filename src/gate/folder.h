@@ -1,5 +1,5 @@
 /*
- * folder: programs in a folder, each at its own name (dir, cgi).
+ * folder: what lies in a folder and nowhere else; programs in it, each at its own name (dir, cgi).
  *
  * A request's path is walked from the folder on; the first name on it that is a file is the program,
  * and what follows is PATH_INFO. The kernel does the walking (openat2(2), RESOLVE_BENEATH) and the
@@ -23,6 +23,12 @@ struct folder_program {
 	char directory[PATH_MAX]; /* that it lies in */
 	size_t name_len;          /* of the request's path, what names it: "/sub/prog" */
 };
+
+/*
+ * open(2) with FLAGS and O_CLOEXEC of PATH beneath the directory ROOT: whatever leads out of that is EXDEV. Returns the
+ * descriptor, or -1 with errno.
+ */
+int folder_open_beneath(int root, const char *path, int flags);
 
 /*
  * Finds the program that REST, the decoded path behind the route's, names. Returns 200, or what to

@@ -11,23 +11,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gate/folder.h"
 
 enum {
 	BLOCK_MAX = 64 * 1024,
 	QUEUE_MAX = 256 * 1024, /* above it the client is the slow one */
 	TURN_MAX = 1024 * 1024, /* for one client, before the others of the loop have their turn */
-	RACES_MAX = 8,
 	MIME_TYPES_MAX = 1024 * 1024,
 };
 
@@ -213,23 +211,6 @@ status_of_error(const struct route *route, int error)
 	}
 }
 
-/* O_NONBLOCK: a FIFO without a writer would hold the loop. EAGAIN: a rename beside us made the kernel unsure (openat2(2)). */
-static int
-open_beneath(int root, const char *path)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = -1;
-	for (int i = 0; i < RACES_MAX && fd == -1; i++) {
-		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-		if (fd == -1 && errno != EAGAIN && errno != EINTR)
-			break;
-	}
-	return (int)fd;
-}
-
 static void
 close_file(struct file *file)
 {
@@ -252,7 +233,8 @@ kind_of(const struct route *route, struct file *file)
 static int
 open_file(const struct route *route, int root, const char *path, struct file *file)
 {
-	file->fd = open_beneath(root, path);
+	/* O_NONBLOCK: a FIFO without a writer would hold the loop. */
+	file->fd = folder_open_beneath(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (file->fd == -1)
 		return status_of_error(route, errno);
 	int status = kind_of(route, file);
