@@ -91,7 +91,7 @@ client_free(struct client *c)
 	resolve_cancel(c->lookup);
 	if (c->backend != NULL) {
 		c->backend->ops->free(c->backend);
-		limit_leave_route(c->route);
+		limit_leave_route(c->route, true);
 	}
 	if (c->stream != NULL) {
 		stream_close(c->stream);
@@ -336,7 +336,7 @@ backend_is_refused(struct client *c)
 	log_warn("route %s: %s", c->route->path, backend_reason(c->backend));
 	c->backend->ops->free(c->backend);
 	c->backend = NULL;
-	limit_leave_route(c->route);
+	limit_leave_route(c->route, true);
 	refuse(c, status,
 		status == 504   ? "the backend did not answer in time"
 		: status == 502 ? "the backend is not there"
@@ -463,7 +463,7 @@ open_session(struct client *c, const struct http_request *req, const struct upgr
 		c->backend = open_backend(c, req, up, rest, &visit);
 	buf_clear(&fields);
 	if (c->backend == NULL) {
-		limit_leave_route(c->route);
+		limit_leave_route(c->route, true);
 		refuse(c, 503, "out of memory");
 		return;
 	}

@@ -186,9 +186,9 @@ limit_enter_route(const struct route *route, uint64_t now_ms)
 }
 
 void
-limit_leave_route(const struct route *route)
+limit_leave_route(const struct route *route, bool with_program)
 {
-	if (route->is_program)
+	if (route->is_program && with_program)
 		limit_leave_program(route);
 	atomic_fetch_sub(&route->use->connections, 1);
 }

@@ -32,7 +32,8 @@ unsigned limit_connections(const struct limit *l);
 
 /* A WebSocket of ROUTE begins, with its program if it has one; on LIMIT_OK limit_leave_route() is owed. */
 enum limit_result limit_enter_route(const struct route *route, uint64_t now_ms);
-void limit_leave_route(const struct route *route);
+/* The program leaves with it, unless limit_leave_program() has said that it ended before. */
+void limit_leave_route(const struct route *route, bool with_program);
 
 /* The same for a program alone, which no WebSocket waits for (CGI). */
 enum limit_result limit_enter_program(const struct route *route, uint64_t now_ms);

@@ -182,7 +182,7 @@ session_free(struct session *s)
 	stream_close(s->stream);
 	s->backend->ops->free(s->backend); /* its memory stays for this turn: how a program has ended is known only now */
 	write_record(s);
-	limit_leave_route(s->route);
+	limit_leave_route(s->route, !s->backend_ended);
 	ws_clear(&s->ws);
 	free(s->pong);
 	free(s->reason);
@@ -384,6 +384,8 @@ session_backend(void *owner, enum backend_event event)
 		break;
 	case BACKEND_ENDED:
 		s->backend_ended = s->finishing = true;
+		if (s->route->is_program) /* whatever becomes of its client, another may start */
+			limit_leave_program(s->route);
 		/* fall through */
 	case BACKEND_SAID_ALL:
 		s->said_all = true;

@@ -209,6 +209,12 @@ scenario('max_children: 503 with Retry-After, and room again when one has gone',
 	}, 'there is room again');
 });
 
+scenario('max_children: a program that has ended makes room before its client is told, whatever that does then', async (s) => {
+	const g = await s.gate(['--max-children=1', 'true']);
+	for (let i = 0; i < 20; i++)
+		assert.equal((await (await g.open('/')).readToClose()).code, 1000); /* and never answers */
+});
+
 scenario('spawn_rate: 429 with Retry-After', async (s) => {
 	const g = await s.gate(['--spawn-rate=2', 'cat']);
 	const answers = await Promise.all(Array.from({ length: 20 }, () => g.http(upgradeHead('/'))));

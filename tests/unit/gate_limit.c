@@ -62,7 +62,7 @@ a_route_is_full_at_max_children_and_a_refusal_takes_nothing(void **state)
 	assert_int_equal(limit_enter_route(&route, 1), LIMIT_OK);
 	assert_int_equal(limit_enter_route(&route, 1), LIMIT_CHILDREN);
 	assert_int_equal(atomic_load(&use.connections), 1);
-	limit_leave_route(&route);
+	limit_leave_route(&route, true);
 	assert_int_equal(atomic_load(&use.connections), 0);
 	assert_int_equal(atomic_load(&use.children), 0);
 }
@@ -84,7 +84,7 @@ programs_of_pages_share_the_places_of_programs_but_are_no_websockets(void **stat
 	assert_int_equal(limit_enter_program(&route, now_ms), LIMIT_SPAWN_RATE);
 	assert_int_equal(atomic_load(&use.children), 1);
 	limit_leave_program(&route);
-	limit_leave_route(&route);
+	limit_leave_route(&route, true);
 	assert_int_equal(atomic_load(&use.connections), 0);
 	assert_int_equal(atomic_load(&use.children), 0);
 }
