@@ -438,19 +438,23 @@ is_to_unpack(const struct session *s)
 	return s->unpacking && !s->pausing_client;
 }
 
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* New states bring nearer deadlines; farther ones are found when the timer fires. */
 static void
 settle_timer(struct session *s)
 {
-	uint64_t span = NEVER_MS;
-	if (is_to_unpack(s))
-		span = 0;
-	else if (s->close_sent)
-		span = CLOSE_TIMEOUT_MS;
-	else if (s->pausing_client)
-		span = s->route->backend.drain_timeout_ms;
-	else if (stream_queued(s->stream) > 0 && s->route->send_timeout_ms != 0)
-		span = s->route->send_timeout_ms;
+	uint64_t span = is_to_unpack(s) ? 0 : NEVER_MS;
+	if (s->close_sent)
+		span = sooner(span, CLOSE_TIMEOUT_MS);
+	if (s->pausing_client)
+		span = sooner(span, s->route->backend.drain_timeout_ms);
+	if (stream_queued(s->stream) > 0 && s->route->send_timeout_ms != 0)
+		span = sooner(span, s->route->send_timeout_ms);
 	set_timer(s, span, false);
 }
 
