@@ -31,10 +31,10 @@
 
 /* What becomes of a program's stderr. It is always read. */
 enum stderr_policy {
-	STDERR_LOG,     /* each line to the log, with route and pid */
-	STDERR_MERGE,   /* into stdout */
+	STDERR_LOG,   /* each line to the log, with route and pid */
+	STDERR_MERGE, /* into stdout */
 	STDERR_DISCARD,
-	STDERR_CLIENT,  /* messages of its own among those of stdout: with framing_tagged alone */
+	STDERR_CLIENT,     /* messages of its own among those of stdout: with framing_tagged alone */
 	STDERR_BY_FRAMING, /* the configuration's word for: client if messages are tagged, else log */
 };
 
@@ -62,33 +62,33 @@ struct backend_limit {
 /* What a route says of its backend. Immutable while any backend uses it. */
 struct backend_options {
 	const struct backend_ops *ops;
-	const char *route;                  /* for the log and WSGATE_ROUTE */
+	const char *route; /* for the log and WSGATE_ROUTE */
 
 	const struct framing_ops *framing;
 	struct framing_options framing_options;
-	uint64_t drain_timeout_ms;          /* how long a side may do nothing once the other has gone */
+	uint64_t drain_timeout_ms; /* how long a side may do nothing once the other has gone */
 
 	/* socket */
-	const char *host;                   /* or NULL with unix_path */
+	const char *host; /* or NULL with unix_path */
 	uint16_t port;
 	const char *unix_path;
 	uint64_t connect_timeout_ms;
 
 	/* process */
-	const char *const *argv;            /* NULL-terminated; argv[0] is a path (absolute, or found by the configuration) */
-	const char *const *env;             /* NULL-terminated NAME=VALUE, set last */
-	const char *const *passenv;         /* NULL-terminated names taken from our environment */
-	const char *chdir;                  /* or NULL */
+	const char *const *argv;    /* NULL-terminated; argv[0] is a path (absolute, or found by the configuration) */
+	const char *const *env;     /* NULL-terminated NAME=VALUE, set last */
+	const char *const *passenv; /* NULL-terminated names taken from our environment */
+	const char *chdir;          /* or NULL */
 	enum stderr_policy stderr_policy;
 	enum buffering buffering;
-	const char *line_library;           /* for BUFFERING_LINE: its path; or NULL, and C programs buffer on */
+	const char *line_library; /* for BUFFERING_LINE: its path; or NULL, and C programs buffer on */
 	struct stop_step stop[BACKEND_STOP_STEPS];
 	size_t stop_count;
-	uint16_t exit_close;                /* close code for a non-zero exit or a signal */
+	uint16_t exit_close; /* close code for a non-zero exit or a signal */
 	bool has_user, has_group, has_nice, has_umask;
 	uid_t uid;
-	gid_t gid;                          /* with has_group, or the user's own */
-	const gid_t *groups;                /* supplementary, of the user */
+	gid_t gid;           /* with has_group, or the user's own */
+	const gid_t *groups; /* supplementary, of the user */
 	size_t group_count;
 	int nice;
 	mode_t umask;
@@ -99,24 +99,24 @@ struct backend_options {
 /* The request that opens the connection; valid during open() only. */
 struct backend_request {
 	const struct http_request *http;
-	struct slice script_name;           /* the route's path */
-	struct slice path_info;             /* decoded rest behind it */
-	struct slice subprotocol;           /* chosen; data NULL if none */
-	const char *remote_addr;            /* "127.0.0.1" */
+	struct slice script_name; /* the route's path */
+	struct slice path_info;   /* decoded rest behind it */
+	struct slice subprotocol; /* chosen; data NULL if none */
+	const char *remote_addr;  /* "127.0.0.1" */
 	uint16_t remote_port;
-	const char *remote_host;            /* name, or the address again */
-	const char *server_port;            /* of the listener, used if Host has none */
-	const char *remote_user;            /* "" if nobody was authenticated */
-	const char *auth_type;              /* "" */
+	const char *remote_host; /* name, or the address again */
+	const char *server_port; /* of the listener, used if Host has none */
+	const char *remote_user; /* "" if nobody was authenticated */
+	const char *auth_type;   /* "" */
 	const char *unique_id;
 	bool https;
 	/* with https: "TLSv1.3", the cipher's name, the subject of the client's certificate or "" */
 	const char *tls_version, *tls_cipher, *tls_subject;
 
 	/* A program of a folder; NULL: the route's argv. */
-	const char *program;                /* its file, absolute */
-	const char *folder;                 /* under which PATH_INFO is translated */
-	const char *directory;              /* where it starts unless the route says so; NULL: where we are */
+	const char *program;   /* its file, absolute */
+	const char *folder;    /* under which PATH_INFO is translated */
+	const char *directory; /* where it starts unless the route says so; NULL: where we are */
 
 	/* An ordinary request (CGI): its content is the program's input. */
 	bool is_cgi;
@@ -136,11 +136,11 @@ struct backend {
 	struct loop *loop;
 	backend_fn *fn;
 	void *owner;
-	pid_t pid;                      /* 0 if it is no program */
-	int status;                     /* of a program, after BACKEND_ENDED or free(): as waitpid(2) gives it */
-	uint16_t end_code;              /* after BACKEND_SAID_ALL or BACKEND_ENDED: close code for the client ... */
-	uint16_t refusal;               /* after BACKEND_REFUSED: the HTTP status */
-	char *reason;                   /* ... and why ("exit 3"); or why it was refused, for the log. See backend_reason() */
+	pid_t pid;         /* 0 if it is no program */
+	int status;        /* of a program, after BACKEND_ENDED or free(): as waitpid(2) gives it */
+	uint16_t end_code; /* after BACKEND_SAID_ALL or BACKEND_ENDED: close code for the client ... */
+	uint16_t refusal;  /* after BACKEND_REFUSED: the HTTP status */
+	char *reason;      /* ... and why ("exit 3"); or why it was refused, for the log. See backend_reason() */
 };
 
 /* At most BACKEND_REASON_MAX - 1 bytes; "" if there is none. */

@@ -31,9 +31,9 @@ enum log_level {
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_LOGFMT };
 
 struct log_options {
-	enum log_level level;   /* lines above it are dropped */
+	enum log_level level; /* lines above it are dropped */
 	enum log_format format;
-	const char *target;     /* "stderr", "syslog", or the path of a file that is appended to */
+	const char *target; /* "stderr", "syslog", or the path of a file that is appended to */
 };
 
 /* Returns 0, or -1 with errno if the file cannot be opened (the former target stays). */

@@ -27,11 +27,11 @@ slice_of(const char *text)
 #define SLICE_ARG(s) (int)(s).len, (s).data
 
 bool slice_equals(struct slice a, const char *text);
-bool slice_equals_nocase(struct slice a, const char *text);       /* ASCII case only */
+bool slice_equals_nocase(struct slice a, const char *text); /* ASCII case only */
 bool slice_same(struct slice a, struct slice b);
 bool slice_starts(struct slice a, const char *prefix);
-struct slice slice_trim(struct slice a);                          /* spaces and tabs, both ends */
-char *slice_dup(struct slice a);                                  /* malloc'd, NUL-terminated; NULL if memory is out */
+struct slice slice_trim(struct slice a); /* spaces and tabs, both ends */
+char *slice_dup(struct slice a);         /* malloc'd, NUL-terminated; NULL if memory is out */
 
 /*
  * Takes the next element off a comma-separated list: trimmed, empty ones skipped (RFC 9110 5.6.1).

@@ -39,35 +39,35 @@ struct route_use {
 };
 
 struct route {
-	const char *path;                   /* "/", "/vnc": no slash at the end but for "/" itself */
-	bool has_backend;                   /* a WebSocket backend */
-	bool is_program;                    /* it is exec, shell or dir */
+	const char *path; /* "/", "/vnc": no slash at the end but for "/" itself */
+	bool has_backend; /* a WebSocket backend */
+	bool is_program;  /* it is exec, shell or dir */
 	struct backend_options backend;
-	const char *program_dir;            /* of dir: absolute path, or NULL */
-	const char *cgi_dir;                /* absolute path, or NULL */
-	struct backend_options cgi;         /* of its programs: as backend, but raw */
-	const char *static_dir;             /* absolute path, or NULL */
-	const char *index;                  /* file served for a directory: "index.html" */
+	const char *program_dir;    /* of dir: absolute path, or NULL */
+	const char *cgi_dir;        /* absolute path, or NULL */
+	struct backend_options cgi; /* of its programs: as backend, but raw */
+	const char *static_dir;     /* absolute path, or NULL */
+	const char *index;          /* file served for a directory: "index.html" */
 
 	struct upgrade_options upgrade;
 	enum origin_policy origin;
-	const char *const *origin_list;     /* NULL-terminated: host, host:port, scheme://host[:port], *.host */
+	const char *const *origin_list; /* NULL-terminated: host, host:port, scheme://host[:port], *.host */
 
 	enum accept_policy accept;
-	uint64_t max_message;               /* bytes, 0: no ceiling */
-	uint64_t ping_interval_ms, ping_timeout_ms;   /* 0: off */
-	uint64_t idle_timeout_ms, max_session_ms;     /* 0: off */
+	uint64_t max_message;                       /* bytes, 0: no ceiling */
+	uint64_t ping_interval_ms, ping_timeout_ms; /* 0: off */
+	uint64_t idle_timeout_ms, max_session_ms;   /* 0: off */
 	uint64_t send_timeout_ms;
-	uint64_t cgi_timeout_ms;            /* 0: off */
-	size_t buffer;                      /* high-water mark per direction, bytes */
-	unsigned max_connections;           /* 0: no ceiling of its own */
-	unsigned max_children;              /* 0: no ceiling */
-	unsigned spawn_rate;                /* starts per second, 0: no ceiling */
-	bool reverse_lookup;                /* a program is told the name of the client's host */
+	uint64_t cgi_timeout_ms;  /* 0: off */
+	size_t buffer;            /* high-water mark per direction, bytes */
+	unsigned max_connections; /* 0: no ceiling of its own */
+	unsigned max_children;    /* 0: no ceiling */
+	unsigned spawn_rate;      /* starts per second, 0: no ceiling */
+	bool reverse_lookup;      /* a program is told the name of the client's host */
 
-	const char *header;                 /* extra header lines for every response: whole lines with CRLF, or "" */
-	const char *header_ws;              /* the same for 101 */
-	const char *header_http;            /* the same for all others */
+	const char *header;      /* extra header lines for every response: whole lines with CRLF, or "" */
+	const char *header_ws;   /* the same for 101 */
+	const char *header_http; /* the same for all others */
 
 	struct route_use *use;
 };
@@ -78,22 +78,22 @@ struct config {
 	/* [server] */
 	struct listen_address {
 		struct address address;
-		const char *text;           /* as written */
+		const char *text; /* as written */
 		bool tls;
-	} *listen;
+	} * listen;
 	size_t listen_count;
-	unsigned unix_mode;                 /* of unix sockets to listen on; 0: as the umask has it */
+	unsigned unix_mode; /* of unix sockets to listen on; 0: as the umask has it */
 	bool has_unix_owner;
-	uid_t unix_uid;                     /* -1: as it is */
-	gid_t unix_gid;                     /* -1: as it is */
-	unsigned workers;                   /* at least 1 */
-	unsigned max_connections;           /* server-wide */
-	unsigned max_per_ip;                /* 0: no ceiling */
+	uid_t unix_uid;           /* -1: as it is */
+	gid_t unix_gid;           /* -1: as it is */
+	unsigned workers;         /* at least 1 */
+	unsigned max_connections; /* server-wide */
+	unsigned max_per_ip;      /* 0: no ceiling */
 	uint64_t handshake_timeout_ms;
-	uint64_t drain_timeout_ms;          /* of the server: SIGTERM to exit */
-	bool devconsole;                    /* a page for browsers to try the routes */
-	const char *pid_file;               /* or NULL */
-	bool redirects;                     /* from redirect_port to the listeners with TLS */
+	uint64_t drain_timeout_ms; /* of the server: SIGTERM to exit */
+	bool devconsole;           /* a page for browsers to try the routes */
+	const char *pid_file;      /* or NULL */
+	bool redirects;            /* from redirect_port to the listeners with TLS */
 	uint16_t redirect_port;
 
 	/* [tls] */
@@ -101,13 +101,13 @@ struct config {
 		const char *const *certificates; /* NULL-terminated; NULL: none */
 		const char *const *keys;         /* as many, or NULL: in the certificates' files */
 		bool selfsigned;
-		const char *client_ca;      /* or NULL */
+		const char *client_ca; /* or NULL */
 		enum tls_version min_version;
 		const char *ciphers, *ciphersuites; /* or NULL */
-		bool redirect;              /* plain requests at a listener with TLS */
-		bool everywhere;            /* --ssl */
+		bool redirect;                      /* plain requests at a listener with TLS */
+		bool everywhere;                    /* --ssl */
 	} tls_rules;
-	struct tls_context *tls;            /* NULL if no listener has TLS, or no files were looked at */
+	struct tls_context *tls; /* NULL if no listener has TLS, or no files were looked at */
 
 	/* [log] */
 	struct log_options log;
@@ -117,7 +117,7 @@ struct config {
 	struct route *routes;
 	size_t route_count;
 
-	void *memory;                       /* what all the strings and arrays live in */
+	void *memory; /* what all the strings and arrays live in */
 };
 
 /* What the command line asks for. */

@@ -61,7 +61,7 @@ struct session {
 	bool pausing_client : 1;
 	bool pausing_backend : 1;
 	bool unpacking : 1; /* what has come is more than one turn may inflate: it goes on in the next */
-	char target[]; /* what was asked for */
+	char target[];      /* what was asked for */
 };
 
 static void session_settle(struct session *s);

@@ -24,10 +24,10 @@ enum dial_result {
 typedef void dial_fn(void *owner, enum dial_result result, int fd, const char *detail);
 
 struct dial_options {
-	const char *unix_path;    /* or NULL: then host and port */
-	const char *host;         /* a name or a numeric address without brackets */
+	const char *unix_path; /* or NULL: then host and port */
+	const char *host;      /* a name or a numeric address without brackets */
 	uint16_t port;
-	uint64_t timeout_ms;      /* for the whole of it; 0: no limit of ours */
+	uint64_t timeout_ms; /* for the whole of it; 0: no limit of ours */
 };
 
 struct dial;

@@ -17,11 +17,11 @@ typedef void listener_fn(void *owner, int fd, const struct address *peer);
 
 struct listener_options {
 	struct address address;
-	int backlog;       /* 0: as the system allows */
+	int backlog; /* 0: as the system allows */
 	/* Of a unix socket's file, before anybody can connect. */
 	unsigned unix_mode; /* 0: 0666 less the umask */
 	bool has_owner;
-	uid_t uid;          /* (uid_t)-1, (gid_t)-1: as it is */
+	uid_t uid; /* (uid_t)-1, (gid_t)-1: as it is */
 	gid_t gid;
 };
 

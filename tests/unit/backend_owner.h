@@ -218,7 +218,7 @@ owner_text(struct owner *o)
 #define assert_ended(o, code, why)                                                                                                 \
 	do {                                                                                                                       \
 		OWNER_WAIT(o, (o)->ended);                                                                                         \
-		assert_string_equal(backend_reason((o)->backend), why);                                                                    \
+		assert_string_equal(backend_reason((o)->backend), why);                                                            \
 		assert_int_equal((o)->backend->end_code, code);                                                                    \
 	} while (0)
 

@@ -1325,7 +1325,7 @@ a_page_freed_between_two_turns_is_gone(void **state)
 	assert_int_equal(page_continue(v.page), PAGE_MORE);
 	page_free(v.page);
 	v.page = NULL;
-	v.done = true; /* the room that the page asked for is its owner's to ignore */
+	v.done = true;                     /* the room that the page asked for is its owner's to ignore */
 	stream_want_read(&v.client, true); /* ends the loop with its EOF */
 	loop_run(v.loop);
 	leave(&v);
