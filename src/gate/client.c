@@ -60,6 +60,7 @@ struct client {
 	struct buf response;          /* the 101, ready to go, ... */
 	struct deflate_terms deflate; /* ... and what it promises */
 	struct page *page;
+	size_t console_len; /* of the console's page, if that is the answer */
 	struct cgi *cgi;
 	struct body body;      /* collected, of the request under way */
 	struct lookup *lookup; /* while NAMING */
@@ -116,6 +117,16 @@ part(struct client *c)
 	loop_timer_set(&c->timer, LINGER_MS);
 }
 
+/* Of the body: its head went before it. */
+static uint64_t
+body_sent(const struct client *c)
+{
+	if (c->page != NULL)
+		return page_sent(c->page);
+	size_t waiting = c->console_len == 0 ? 0 : stream_queued(c->stream);
+	return waiting < c->console_len ? c->console_len - waiting : 0;
+}
+
 static void
 write_record(const struct client *c, const char *note)
 {
@@ -125,7 +136,7 @@ write_record(const struct client *c, const char *note)
 		.target = slice_of(c->target),
 		.status = c->status,
 		.note = note,
-		.out_bytes = c->page == NULL ? 0 : page_sent(c->page),
+		.out_bytes = body_sent(c),
 	};
 	if (c->cgi != NULL)
 		cgi_describe(c->cgi, &record);
@@ -495,6 +506,7 @@ answer_is_complete(struct client *c)
 	write_record(c, NULL);
 	page_free(c->page);
 	c->page = NULL;
+	c->console_len = 0;
 	if (c->keep_alive)
 		await_request(c);
 	else
@@ -550,9 +562,11 @@ open_console(struct client *c, const struct http_request *req)
 {
 	struct buf out = { 0 };
 	c->keep_alive = req->keep_alive && !req->has_body && !worker_is_draining(c->guest.worker);
-	if (console_write(&out, c->guest.config, c->route, req, c->keep_alive) == -1) {
+	long len = console_write(&out, c->guest.config, c->route, req, c->keep_alive);
+	if (len == -1) {
 		refuse(c, 503, "out of memory");
 	} else {
+		c->console_len = (size_t)len;
 		c->status = 200;
 		stream_write(c->stream, buf_span(&out).data, buf_len(&out));
 		begin_page(c);

@@ -269,12 +269,12 @@ done:
 	return result;
 }
 
-int
+long
 console_write(
 	struct buf *out, const struct config *config, const struct route *route, const struct http_request *req, bool keep_alive)
 {
 	struct buf routes = { 0 };
-	int result = -1;
+	long result = -1;
 	pthread_once(&page.once, page_prepare);
 	if (write_routes(&routes, config) == -1)
 		goto done;
@@ -282,10 +282,11 @@ console_write(
 	result = write_head(out, route, keep_alive, length);
 	if (result == -1 || slice_equals(req->method, "HEAD"))
 		goto done;
-	if (buf_append(out, page.before.data, page.before.len) == -1 ||
-		buf_append(out, buf_span(&routes).data, buf_len(&routes)) == -1 ||
-		buf_append(out, page.after.data, page.after.len) == -1)
-		result = -1;
+	result = -1;
+	if (buf_append(out, page.before.data, page.before.len) == 0 &&
+		buf_append(out, buf_span(&routes).data, buf_len(&routes)) == 0 &&
+		buf_append(out, page.after.data, page.after.len) == 0)
+		result = (long)length;
 done:
 	buf_clear(&routes);
 	return result;

@@ -20,10 +20,10 @@
 /*
  * Appends the whole response (head, and body unless it is HEAD) to REQ, a GET or HEAD. ROUTE is the
  * one that the path belongs to, for its extra header lines, or NULL. KEEP_ALIVE tells whether the
- * connection goes on afterwards (a Connection header says so). Returns 0, or -1 if memory is out:
- * OUT may then hold a part of it.
+ * connection goes on afterwards (a Connection header says so). Returns the bytes of the body, or -1 if
+ * memory is out: OUT may then hold a part of it.
  */
-int console_write(
+long console_write(
 	struct buf *out, const struct config *config, const struct route *route, const struct http_request *req, bool keep_alive);
 
 #endif

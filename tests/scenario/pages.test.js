@@ -102,8 +102,9 @@ scenario('requests behind each other in one packet: each has its answer, of the 
 	await w.connected;
 	await w.write(['/', '/ws', '/www/x', '/ws', '/', '/www/x'].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`).join(''));
 	for (const page of ['console', 'console', 'x', 'console', 'console', 'x']) {
-		const body = (await readBody(w, await readHead(w))).toString();
-		assert.match(body, page === 'x' ? /^x$/ : /<!doctype html>/i);
+		const body = await readBody(w, await readHead(w));
+		assert.match(body.toString(), page === 'x' ? /^x$/ : /<!doctype html>/i);
+		await g.line(new RegExp(`access request .*status=200 out_bytes=${body.length} `));
 	}
 }, { skip: NOT_WRAPPED });
 

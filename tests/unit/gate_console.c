@@ -23,12 +23,13 @@ ask(const char *method, const struct route *route, bool keep_alive)
 		.method = slice_of(method), .path = slice_of("/"), .host = slice_of("here.example:8080"), .minor = 1
 	};
 	struct buf out = { 0 };
-	assert_int_equal(console_write(&out, &config, route, &req, keep_alive), 0);
+	long sent = console_write(&out, &config, route, &req, keep_alive);
 	size_t len = buf_len(&out);
 	assert_int_equal(buf_append(&out, "", 1), 0);
 	free(response);
 	response = malloc(len + 1);
 	memcpy(response, buf_span(&out).data, len + 1);
+	assert_string_equal(response + len - sent - 4, strstr(response, "\r\n\r\n"));
 	buf_clear(&out);
 	assert_int_equal(strlen(response), len);
 	return len;
