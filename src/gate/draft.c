@@ -6,6 +6,7 @@
  */
 #include "gate/draft.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,6 +334,7 @@ judge_command(struct draft *d)
 	unsigned many = OPTION_REPEATS | OPTION_ADDS | OPTION_BACKEND;
 	for (const struct setting *s = d->command.first; s != NULL; s = s->next) {
 		const struct setting *last = draft_find(&d->command, s->option);
+		assert(last != NULL); /* it is S itself, at the least */
 		if ((s->option->flags & many) != 0 || strcmp(name_of(s), name_of(last)) == 0 || strcmp(s->text, last->text) == 0)
 			continue;
 		draft_fault(d, &last->place, "%s and %s: %s cannot be %.60s and %.60s; leave one of them out", name_of(s),
