@@ -117,7 +117,7 @@ for (const [ending, interpreter] of LANGUAGES) {
 scenario('every INI file of the examples is good, or names what has to be installed', async (s) => {
 	for (const name of fs.readdirSync(EXAMPLES).filter((n) => n.endsWith('.ini'))) {
 		const r = await s.run(['--check', `--config=${path.join(EXAMPLES, name)}`]);
-		const missing = r.lines.filter((l) => !/No such file|not found|is not (?:there|in PATH)/i.test(l)).join('\n');
+		const missing = r.lines.filter((l) => !/no such (?:file|program)|not found|is not there/i.test(l)).join('\n');
 		if (r.code === 0)
 			continue;
 		assert.equal(r.code, 78, name);
