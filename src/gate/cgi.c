@@ -426,12 +426,6 @@ cgi_backend(void *owner, enum backend_event event)
 /* --- what follows from the present state -------------------------------------------------------- */
 
 static bool
-is_over_mark(size_t queued, size_t mark, bool paused)
-{
-	return queued >= (paused ? mark / 2 + 1 : mark);
-}
-
-static bool
 awaits_content(const struct cgi *g)
 {
 	return g->ready && g->in_left > 0 && !g->pausing_client && !g->client_gone;
@@ -450,8 +444,8 @@ settle_interest(struct cgi *g)
 	size_t mark = g->route->buffer;
 	size_t to_backend = g->ended ? 0 : g->backend->ops->queued(g->backend);
 	bool was_pausing = g->pausing_client, was_pausing_backend = g->pausing_backend;
-	g->pausing_client = is_over_mark(to_backend, mark, g->pausing_client);
-	g->pausing_backend = !g->stopping && is_over_mark(stream_queued(g->stream), mark, g->pausing_backend);
+	g->pausing_client = stream_is_over_mark(to_backend, mark, g->pausing_client);
+	g->pausing_backend = !g->stopping && stream_is_over_mark(stream_queued(g->stream), mark, g->pausing_backend);
 	if (was_pausing && !g->pausing_client)
 		g->resumed_ms = loop_now_ms(g->stream->loop);
 	if (was_pausing_backend && !g->pausing_backend)

@@ -400,13 +400,6 @@ session_backend(void *owner, enum backend_event event)
 
 /* --- what follows from the present state -------------------------------------------------------- */
 
-/* Above the mark a side is paused; it goes on at half of it, so that it does not flutter. */
-static bool
-is_over_mark(size_t queued, size_t mark, bool paused)
-{
-	return queued >= (paused ? mark / 2 + 1 : mark);
-}
-
 /* While it is unpacked, the rest of what it has said waits in the stream. */
 static bool
 client_may_be_read(const struct session *s)
@@ -419,8 +412,8 @@ settle_interest(struct session *s)
 {
 	size_t mark = s->route->buffer;
 	size_t to_backend = s->backend_ended ? 0 : s->backend->ops->queued(s->backend);
-	s->pausing_client = !s->finishing && is_over_mark(to_backend, mark, s->pausing_client);
-	s->pausing_backend = !s->dropping && is_over_mark(stream_queued(s->stream), mark, s->pausing_backend);
+	s->pausing_client = !s->finishing && stream_is_over_mark(to_backend, mark, s->pausing_client);
+	s->pausing_backend = !s->dropping && stream_is_over_mark(stream_queued(s->stream), mark, s->pausing_backend);
 	stream_want_read(s->stream, client_may_be_read(s));
 	if (!s->backend_ended)
 		s->backend->ops->want_read(s->backend, !s->pausing_backend);

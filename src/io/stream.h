@@ -152,6 +152,16 @@ stream_queued(const struct stream *s)
 	return s->outbox == NULL ? 0 : s->outbox->queued;
 }
 
+/*
+ * Is QUEUED so much that whoever fills the queue has to wait? Above the high-water mark it is PAUSED; it goes on at
+ * half of it, so that it does not flutter.
+ */
+static inline bool
+stream_is_over_mark(size_t queued, size_t mark, bool paused)
+{
+	return queued >= (paused ? mark / 2 + 1 : mark);
+}
+
 /* Bytes that the kernel took but the other side has not yet: read from the pipe, or acknowledged. 0 if unknown. */
 size_t stream_undelivered(const struct stream *s);
 
