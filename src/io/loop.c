@@ -1,7 +1,7 @@
 /*
  * The one idea: a turn of the loop has an end. What must not happen on the present stack (an event
  * for someone who is calling us, the freeing of an object that is still on it) is deferred to that
- * end, which is libev's prepare phase, right before it sleeps.
+ * end, when all events of the turn have been worked on, right before libev sleeps.
  */
 #include "io/loop.h"
 
@@ -28,8 +28,6 @@ struct posted {
 
 struct loop {
 	struct ev_loop *ev;
-	ev_prepare prepare;
-	ev_check check;
 	ev_async wake;
 	uint64_t now_ms;
 	struct loop_task *tasks, **tasks_end;
@@ -93,19 +91,14 @@ run_posts(struct loop *loop)
 	}
 }
 
+/* One turn: libev has slept, and holds what it was woken for. */
 static void
-on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
+turn(struct ev_loop *ev)
 {
-	(void)ev, (void)revents;
-	run_tasks(w->data);
-}
-
-static void
-on_check(struct ev_loop *ev, ev_check *w, int revents)
-{
-	(void)ev, (void)revents;
-	struct loop *loop = w->data;
+	struct loop *loop = ev_userdata(ev);
 	loop->now_ms = monotonic_ms();
+	ev_invoke_pending(ev);
+	run_tasks(loop);
 }
 
 static void
@@ -150,13 +143,10 @@ loop_new(void)
 	loop->now_ms = monotonic_ms();
 	gather_reset(&loop->gather);
 	pthread_mutex_init(&loop->lock, NULL);
-	ev_prepare_init(&loop->prepare, on_prepare);
-	ev_check_init(&loop->check, on_check);
+	ev_set_userdata(loop->ev, loop);
+	ev_set_invoke_pending_cb(loop->ev, turn);
 	ev_async_init(&loop->wake, on_wake);
-	loop->prepare.data = loop->check.data = loop->wake.data = loop;
-	ev_set_priority(&loop->check, EV_MAXPRI); /* the clock before anyone asks it */
-	ev_prepare_start(loop->ev, &loop->prepare);
-	ev_check_start(loop->ev, &loop->check);
+	loop->wake.data = loop;
 	ev_async_start(loop->ev, &loop->wake);
 	return loop;
 }
@@ -170,8 +160,6 @@ loop_free(struct loop *loop)
 		run_posts(loop);
 		run_tasks(loop);
 	} while (loop->posts != NULL || loop->tasks != NULL);
-	ev_prepare_stop(loop->ev, &loop->prepare);
-	ev_check_stop(loop->ev, &loop->check);
 	ev_async_stop(loop->ev, &loop->wake);
 	ev_loop_destroy(loop->ev);
 	pthread_mutex_destroy(&loop->lock);
