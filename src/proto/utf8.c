@@ -1,7 +1,7 @@
 /*
  * utf8: whole code points are judged by their value, many at a time; only a code point that was
  * cut, or that is wrong, is walked byte by byte through the rules. Most of what passes here is
- * ASCII in lines of some sixty bytes, so that comes first: sixteen bytes at a time. Where that ends,
+ * ASCII in lines of some sixty bytes, so that comes first: 32 bytes at a time. Where that ends,
  * a long text goes on in blocks (utf8_blocks.h).
  */
 #include "proto/utf8.h"
@@ -75,9 +75,9 @@ skip_ascii(const unsigned char *p, const unsigned char *end)
 {
 	const uint64_t high_bits = 0x8080808080808080;
 	const unsigned char *begin = p;
-	while (end - p >= 16 && ((word_at(p) | word_at(p + 8)) & high_bits) == 0)
-		p += 16;
-	if (end - p >= 8 && (word_at(p) & high_bits) == 0)
+	while (end - p >= 32 && ((word_at(p) | word_at(p + 8) | word_at(p + 16) | word_at(p + 24)) & high_bits) == 0)
+		p += 32;
+	while (end - p >= 8 && (word_at(p) & high_bits) == 0)
 		p += 8;
 	/* The last few bytes with some before them, which are known to be ASCII. */
 	if (end - p < 8 && end - begin >= 8 && (word_at(end - 8) & high_bits) == 0)

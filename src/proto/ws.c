@@ -430,12 +430,13 @@ xor_8(unsigned char *data, uint64_t key)
 void
 ws_unmask(unsigned char *data, size_t len, unsigned char mask[static 4])
 {
-	unsigned char turned[4] = { mask[len % 4], mask[(len + 1) % 4], mask[(len + 2) % 4], mask[(len + 3) % 4] };
-	uint32_t half;
+	unsigned char twice[8];
+	const unsigned char *turned = twice + len % 4;
 	uint64_t key;
 
-	memcpy(&half, mask, sizeof(half));
-	key = (uint64_t)half << 32 | half;
+	memcpy(twice, mask, 4);
+	memcpy(twice + 4, mask, 4);
+	memcpy(&key, twice, sizeof(key));
 	/* 32 at once, so that the compiler takes the widest registers it has */
 	for (; len >= 32; data += 32, len -= 32) {
 		xor_8(data, key);
@@ -446,8 +447,8 @@ ws_unmask(unsigned char *data, size_t len, unsigned char mask[static 4])
 	for (; len >= 8; data += 8, len -= 8)
 		xor_8(data, key);
 	for (size_t i = 0; i < len; i++)
-		data[i] ^= mask[i % 4];
-	memcpy(mask, turned, sizeof(turned));
+		data[i] ^= twice[i];
+	memcpy(mask, turned, 4);
 }
 
 static size_t
