@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/direct.h"
 #include "io/tls.h"
 
 enum {
@@ -184,12 +185,12 @@ stream_tls(const struct stream *s)
 	return s->secure == NULL ? NULL : s->secure->tls;
 }
 
-/* Looks at the first byte without taking it, unless it is known. Returns as recv(2). */
+/* Of a peer that is to speak TLS: looks at its first byte without taking it, unless it is known. Returns as recv(2). */
 static ssize_t
 tell_tls_from_plain(struct stream *s)
 {
 	unsigned char first;
-	if (s->secure == NULL || s->secure->tls != NULL)
+	if (s->secure->tls != NULL)
 		return 1;
 	ssize_t n = recv(s->reader.fd, &first, 1, MSG_PEEK);
 	if (n <= 0)
@@ -301,7 +302,7 @@ end_input(struct stream *s, int error)
 static ssize_t
 read_pipe(int fd, unsigned char *data, size_t len)
 {
-	ssize_t n = read(fd, data, len);
+	ssize_t n = direct_read(fd, data, len);
 	return n == -1 && errno == EIO ? 0 : n;
 }
 
@@ -310,10 +311,12 @@ receive(struct stream *s, unsigned char *data, size_t len)
 {
 	if (!s->socket)
 		return read_pipe(s->reader.fd, data, len);
-	ssize_t n = tell_tls_from_plain(s);
-	if (n <= 0)
-		return n;
-	return s->secure != NULL ? receive_tls(s, data, len) : recv(s->reader.fd, data, len, 0);
+	if (s->secure != NULL) {
+		ssize_t n = tell_tls_from_plain(s);
+		if (n <= 0)
+			return n;
+	}
+	return s->secure != NULL ? receive_tls(s, data, len) : direct_recv(s->reader.fd, data, len, 0);
 }
 
 static void
@@ -425,16 +428,16 @@ is_peer_known(struct stream *s)
 static ssize_t
 write_vectors(struct stream *s, struct iovec *vec, int count)
 {
-	if (!is_peer_known(s))
+	if (s->secure != NULL && !is_peer_known(s))
 		return -1;
 	if (s->secure != NULL)
 		return write_tls(s, vec, count);
 	if (!s->socket)
-		return count == 1 ? write(s->out, vec->iov_base, vec->iov_len) : writev(s->out, vec, count);
+		return count == 1 ? direct_write(s->out, vec->iov_base, vec->iov_len) : direct_writev(s->out, vec, count);
 	if (count == 1)
-		return send(s->out, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
+		return direct_send(s->out, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
 	struct msghdr message = { .msg_iov = vec, .msg_iovlen = (size_t)count };
-	return sendmsg(s->out, &message, MSG_NOSIGNAL);
+	return direct_sendmsg(s->out, &message, MSG_NOSIGNAL);
 }
 
 static struct stream_chunk *
