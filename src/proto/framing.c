@@ -154,15 +154,14 @@ replace(struct framing *f, struct span *in, size_t len, size_t bad, bool last, s
 	return hand_on(f, MESSAGE_TEXT, (struct span){ (unsigned char *)replacements, count * REPLACEMENT_LEN }, len, last, out);
 }
 
-enum framing_result
-framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum message_kind natural, struct piece *out)
+/* The next LEN bytes are to be text, and are not known to be. */
+static enum framing_result
+emit_text(struct framing *f, struct span *in, size_t len, bool last, struct piece *out)
 {
-	enum message_kind kind = kind_wanted(f, natural);
-	struct division d = { len, 0 };
+	struct division d = divide_text(in->data, len, last);
+	enum message_kind kind = MESSAGE_TEXT;
 	struct span bytes = *in;
 
-	if (kind == MESSAGE_TEXT && len > f->sure)
-		d = divide_text(in->data, len, last);
 	if (d.bad > 0 && may_be_binary(f)) {
 		kind = MESSAGE_BINARY;
 		d = (struct division){ len, 0 };
@@ -171,13 +170,29 @@ framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum mes
 		return framing_break(f, "the backend's output is not UTF-8");
 	if (d.good == 0 && d.bad > 0)
 		return replace(f, in, len, d.bad, last, out);
-	if (d.good == 0 && !(last && len == 0)) {
+	if (d.good == 0) {
 		f->known = len;
 		return FRAMING_MORE;
 	}
 	bytes.len = d.good;
 	framing_eat(f, in, d.good);
 	return hand_on(f, kind, bytes, len - d.good, last, out);
+}
+
+enum framing_result
+framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum message_kind natural, struct piece *out)
+{
+	enum message_kind kind = kind_wanted(f, natural);
+	struct span bytes = { in->data, len };
+
+	if (kind == MESSAGE_TEXT && len > f->sure)
+		return emit_text(f, in, len, last, out);
+	if (len == 0 && !last) {
+		f->known = 0;
+		return FRAMING_MORE;
+	}
+	framing_eat(f, in, len);
+	return hand_on(f, kind, bytes, 0, last, out);
 }
 
 /* ---- messages whose length is told ---- */

@@ -38,6 +38,8 @@ enum {
 		1 << 0x0 | 1 << MESSAGE_TEXT | 1 << MESSAGE_BINARY | 1 << MESSAGE_CLOSE | 1 << MESSAGE_PING | 1 << MESSAGE_PONG,
 };
 
+static const uint64_t HIGH_BITS = 0x8080808080808080; /* clear in ASCII */
+
 void
 ws_init(struct ws *ws, uint64_t max_message, struct deflate *deflate)
 {
@@ -233,16 +235,18 @@ read_header(struct ws *ws, struct span *in)
 }
 
 static bool
-text_goes_on(struct ws *ws, struct span bytes, bool last)
+text_goes_on(struct ws *ws, struct span bytes, bool ascii, bool last)
 {
+	if (ascii && ws->utf8 == UTF8_START)
+		return true;
 	return utf8_check(&ws->utf8, bytes.data, bytes.len) && (!last || ws->utf8 == UTF8_START);
 }
 
-/* WS_MORE if there is nothing to hand on, as behind an empty fragment. */
+/* WS_MORE if there is nothing to hand on, as behind an empty fragment. ASCII: it is known that BYTES are. */
 static enum ws_result
-hand_on(struct ws *ws, struct span bytes, bool last, struct piece *out)
+hand_on(struct ws *ws, struct span bytes, bool ascii, bool last, struct piece *out)
 {
-	if (ws->message_kind == MESSAGE_TEXT && !text_goes_on(ws, bytes, last))
+	if (ws->message_kind == MESSAGE_TEXT && !text_goes_on(ws, bytes, ascii, last))
 		return break_with(ws, WS_CLOSE_INVALID, "text is not UTF-8");
 	if (bytes.len == 0 && !last)
 		return WS_MORE;
@@ -258,15 +262,15 @@ read_data(struct ws *ws, struct span *in, struct piece *out)
 {
 	size_t len = in->len < ws->frame_left ? in->len : (size_t)ws->frame_left;
 	struct span bytes = { in->data, len };
-	bool last = ws->fin && len == ws->frame_left;
+	bool last = ws->fin && len == ws->frame_left, ascii;
 
 	if (len == 0 && ws->frame_left > 0)
 		return WS_MORE;
-	ws_unmask(bytes.data, len, ws->mask);
+	ascii = ws_unmask(bytes.data, len, ws->mask);
 	span_skip(in, len);
 	ws->frame_left -= len;
 	ws->in_frame = ws->frame_left > 0;
-	return hand_on(ws, bytes, last, out);
+	return hand_on(ws, bytes, ascii, last, out);
 }
 
 /* What could not be inflated lately for want of room comes again, and is not to be unmasked again. */
@@ -315,7 +319,7 @@ read_packed(struct ws *ws, struct span *in, struct span *room, struct piece *out
 		return WS_FULL;
 	if (count(ws, bytes.len) == WS_BROKEN)
 		return WS_BROKEN;
-	return hand_on(ws, bytes, ws->fin && !ws->in_frame, out);
+	return hand_on(ws, bytes, false, ws->fin && !ws->in_frame, out);
 }
 
 /* 5.5.1, 7.4 */
@@ -417,7 +421,7 @@ ws_read(struct ws *ws, struct span *in, struct span *room, struct piece *out)
 }
 
 /* A word of 8, as the compiler may load it from anywhere. */
-static inline void
+static inline uint64_t
 xor_8(unsigned char *data, uint64_t key)
 {
 	uint64_t word;
@@ -425,30 +429,32 @@ xor_8(unsigned char *data, uint64_t key)
 	memcpy(&word, data, sizeof(word));
 	word ^= key;
 	memcpy(data, &word, sizeof(word));
+	return word;
 }
 
-void
+bool
 ws_unmask(unsigned char *data, size_t len, unsigned char mask[static 4])
 {
 	unsigned char twice[8];
 	const unsigned char *turned = twice + len % 4;
-	uint64_t key;
+	uint64_t key, a = 0, b = 0, c = 0, d = 0; /* every bit that is set anywhere */
 
 	memcpy(twice, mask, 4);
 	memcpy(twice + 4, mask, 4);
 	memcpy(&key, twice, sizeof(key));
 	/* 32 at once, so that the compiler takes the widest registers it has */
 	for (; len >= 32; data += 32, len -= 32) {
-		xor_8(data, key);
-		xor_8(data + 8, key);
-		xor_8(data + 16, key);
-		xor_8(data + 24, key);
+		a |= xor_8(data, key);
+		b |= xor_8(data + 8, key);
+		c |= xor_8(data + 16, key);
+		d |= xor_8(data + 24, key);
 	}
 	for (; len >= 8; data += 8, len -= 8)
-		xor_8(data, key);
+		a |= xor_8(data, key);
 	for (size_t i = 0; i < len; i++)
-		data[i] ^= twice[i];
+		b |= data[i] ^= twice[i];
 	memcpy(mask, turned, 4);
+	return ((a | b | c | d) & HIGH_BITS) == 0;
 }
 
 static size_t

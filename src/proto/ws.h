@@ -123,7 +123,7 @@ size_t ws_close_frame(uint16_t code, const char *reason, size_t reason_len, unsi
 /* May this code stand in a Close frame (RFC 6455 7.4)? */
 bool ws_close_code_is_valid(uint16_t code);
 
-/* Unmasks LEN bytes in place; MASK is rotated to fit the byte that follows (5.3). */
-void ws_unmask(unsigned char *data, size_t len, unsigned char mask[static 4]);
+/* Unmasks LEN bytes in place; MASK is rotated to fit the byte that follows (5.3). True if all of them are ASCII now. */
+bool ws_unmask(unsigned char *data, size_t len, unsigned char mask[static 4]);
 
 #endif

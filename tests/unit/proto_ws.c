@@ -409,6 +409,23 @@ unmasking_is_the_same_as_byte_by_byte(void **state)
 }
 
 static void
+unmasking_tells_whether_all_is_ascii(void **state)
+{
+	unsigned char data[100];
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof(data); len++) {
+		for (size_t odd = 0; odd <= len; odd++) { /* at LEN: none */
+			unsigned char mask[4] = { 0x12, 0x80, 0xff, 0x01 };
+
+			for (size_t i = 0; i < len; i++)
+				data[i] = (i == odd ? 0xc3 : 'a') ^ mask[i % 4];
+			assert_int_equal(ws_unmask(data, len, mask), odd == len);
+		}
+	}
+}
+
+static void
 a_frame_that_lies_whole_is_not_copied(void **state)
 {
 	unsigned char data[] = { FIN | TEXT, MASKED | 2, 0, 0, 0, 0, 'h', 'i', FIN | PING, MASKED | 1, 0, 0, 0, 0, 'p' };
@@ -1342,6 +1359,7 @@ main(void)
 		CASE(a_length_with_the_highest_bit_breaks_5_2),
 		CASE(any_mask_is_taken_off_5_3),
 		CASE(unmasking_is_the_same_as_byte_by_byte),
+		CASE(unmasking_tells_whether_all_is_ascii),
 		CASE(a_frame_that_lies_whole_is_not_copied),
 		CASE(a_cut_control_frame_leaves_no_memory_behind),
 		CASE(fragments_are_one_message_5_4),
