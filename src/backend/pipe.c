@@ -309,7 +309,7 @@ pipe_flush(struct backend *b)
 {
 	struct pipe *p = pipe_of(b);
 	struct gather *g = loop_gather(b->loop);
-	p->offered += g->total;
+	p->offered += gather_close(g);
 	stream_send(&p->stream, g);
 	framing_sent(&p->framing);
 }

@@ -5,53 +5,47 @@
  */
 #include "base/gather.h"
 
-#include <assert.h>
 #include <stdint.h>
-#include <string.h>
 
-void
-gather_begin_vector(struct gather *g, const unsigned char *data, size_t len)
+static bool
+is_behind_the_last(const struct gather *g, const unsigned char *data)
 {
-	if (len == 0)
+	const struct iovec *last = g->vec + g->count - 1;
+	return g->count > 0 && (unsigned char *)last->iov_base + last->iov_len == data;
+}
+
+static void
+add_run(struct gather *g, const unsigned char *data, size_t len)
+{
+	g->total += len;
+	if (is_behind_the_last(g, data)) {
+		g->vec[g->count - 1].iov_len += len;
 		return;
+	}
 	assert(g->count < GATHER_VECTORS);
 	/* An iovec has no const; sendmsg(2) only reads. */
 	g->vec[g->count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	g->end = data + len;
-	g->total += len;
 }
 
-/* How many vectors LEN bytes fill to the end; what is left of LEN lies in the next one. */
-static int
-vectors_within(const struct gather *g, size_t *len)
+size_t
+gather_close(struct gather *g)
 {
-	int whole = 0;
-	while (whole < g->count && *len >= g->vec[whole].iov_len)
-		*len -= g->vec[whole++].iov_len;
-	return whole;
+	if (g->used > g->closed)
+		add_run(g, g->arena + g->closed, g->used - g->closed);
+	g->closed = g->used;
+	return g->total;
 }
 
 void
-gather_drop(struct gather *g, size_t len)
+gather_borrow(struct gather *g, const unsigned char *data, size_t len)
 {
-	assert(len <= g->total);
-	if (len == g->total) {
-		gather_reset(g);
-		return;
-	}
-	g->total -= len;
-	int gone = vectors_within(g, &len);
-	g->count -= gone;
-	memmove(g->vec, g->vec + gone, (size_t)g->count * sizeof(g->vec[0]));
-	g->vec[0].iov_base = (unsigned char *)g->vec[0].iov_base + len;
-	g->vec[0].iov_len -= len;
+	gather_close(g);
+	add_run(g, data, len);
 }
 
 void
 gather_reset(struct gather *g)
 {
 	g->count = 0;
-	g->end = NULL;
-	g->total = 0;
-	g->used = 0;
+	g->total = g->closed = g->used = 0;
 }

@@ -3,7 +3,8 @@
  *
  * While one readiness event is worked on, everything it produces for the other side is gathered
  * here and then leaves in a single sendmsg(2): frame headers and small payloads are copied into
- * the arena, side by side; big payloads are borrowed from where they lie.
+ * the arena, side by side; big payloads are borrowed from where they lie. gather_close() makes
+ * vectors of it.
  *
  * What is called for each line and frame stands here, so that it can be inlined.
  *
@@ -31,16 +32,16 @@ enum {
 struct gather {
 	struct iovec vec[GATHER_VECTORS];
 	int count;
-	const unsigned char *end; /* of the last vector, or NULL */
-	size_t total;             /* bytes in all vectors */
-	size_t used;              /* of the arena */
+	size_t total;  /* bytes in these vectors */
+	size_t closed; /* bytes of the arena that are in a vector; behind them, up to USED, those that are not yet */
+	size_t used;
 	unsigned char arena[GATHER_ARENA];
 };
 
 static inline bool
 gather_is_empty(const struct gather *g)
 {
-	return g->total == 0;
+	return g->used == 0 && g->count == 0;
 }
 
 /* True if the next two gather_add() calls cannot fail, whatever their length. Ask before a frame. */
@@ -50,21 +51,11 @@ gather_has_room(const struct gather *g)
 	return g->count + 4 <= GATHER_VECTORS && g->used + GATHER_ROOM <= GATHER_ARENA;
 }
 
-/* For those below: LEN bytes that do not lie behind the last ones. LEN 0 adds nothing. */
-void gather_begin_vector(struct gather *g, const unsigned char *data, size_t len);
+/* All that was added is in the vectors now. Returns how many bytes. More may be added behind them. */
+size_t gather_close(struct gather *g);
 
-/* Adds LEN bytes where they lie: until gather_reset() they must stay there. The caller has asked gather_has_room(). */
-static inline void
-gather_borrow(struct gather *g, const unsigned char *data, size_t len)
-{
-	if (data != g->end) {
-		gather_begin_vector(g, data, len);
-		return;
-	}
-	g->vec[g->count - 1].iov_len += len;
-	g->end += len;
-	g->total += len;
-}
+/* Adds LEN bytes, at least 1, where they lie: until gather_reset() they must stay there. The caller has asked gather_has_room(). */
+void gather_borrow(struct gather *g, const unsigned char *data, size_t len);
 
 /* Room for LEN bytes that the caller fills in at once: GATHER_COPY_MAX at the most (a frame header), or what gather_space() has. */
 static inline unsigned char *
@@ -72,7 +63,6 @@ gather_put(struct gather *g, size_t len)
 {
 	assert(len <= GATHER_ARENA - g->used);
 	unsigned char *room = g->arena + g->used;
-	gather_borrow(g, room, len);
 	g->used += len;
 	return room;
 }
@@ -98,9 +88,6 @@ gather_space(struct gather *g)
 {
 	return (struct span){ g->arena + g->used, GATHER_ARENA - g->used };
 }
-
-/* Forgets the first LEN bytes (already written). */
-void gather_drop(struct gather *g, size_t len);
 
 void gather_reset(struct gather *g);
 

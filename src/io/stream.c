@@ -525,7 +525,8 @@ stream_send(struct stream *s, struct gather *g)
 {
 	if (gather_is_empty(g))
 		return 0;
-	int result = send_vectors(s, g->vec, g->count, g->total);
+	size_t total = gather_close(g);
+	int result = send_vectors(s, g->vec, g->count, total);
 	gather_reset(g);
 	return result;
 }

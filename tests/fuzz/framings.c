@@ -201,7 +201,8 @@ say(struct client *c, enum message_kind kind, bool first, bool last, struct span
 		memcpy(alone, bytes.data, bytes.len);
 	gather_reset(&g);
 	c->refused = c->f.ops->write(&c->f, &piece, &g) != 0;
-	must(!c->refused || (g.total == 0 && c->f.fault != NULL && c->f.held.block == NULL));
+	must(!c->refused || (gather_is_empty(&g) && c->f.fault != NULL && c->f.held.block == NULL));
+	gather_close(&g);
 	for (int i = 0; i < g.count; i++)
 		append(&c->wire, g.vec[i].iov_base, g.vec[i].iov_len);
 	framing_sent(&c->f);

@@ -269,6 +269,7 @@ echo_piece(struct reader *r, const struct piece *piece)
 	struct piece copy = *piece;
 
 	must(ws_write(&r->ws, &copy, &out));
+	gather_close(&out);
 	for (int i = 0; i < out.count; i++)
 		append(&r->echo, out.vec[i].iov_base, out.vec[i].iov_len);
 	gather_reset(&out);

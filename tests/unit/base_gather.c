@@ -17,13 +17,13 @@ static struct gather g;
 static size_t
 flatten(unsigned char *out)
 {
-	size_t len = 0;
+	size_t len = 0, total = gather_close(&g);
 	for (int i = 0; i < g.count; i++) {
 		assert_true(g.vec[i].iov_len > 0);
 		memcpy(out + len, g.vec[i].iov_base, g.vec[i].iov_len);
 		len += g.vec[i].iov_len;
 	}
-	assert_int_equal(len, g.total);
+	assert_int_equal(len, total);
 	return len;
 }
 
@@ -43,8 +43,8 @@ nothing_added_is_nothing_to_send(void **state)
 	gather_add(&g, NULL, 0);
 	gather_put(&g, 0);
 	assert_true(gather_is_empty(&g));
+	assert_int_equal(gather_close(&g), 0);
 	assert_int_equal(g.count, 0);
-	gather_drop(&g, 0);
 	assert_true(gather_has_room(&g));
 }
 
@@ -57,8 +57,8 @@ a_thousand_small_frames_are_one_vector(void **state)
 		memcpy(gather_put(&g, 2), "\x81\x3c", 2);
 		gather_add(&g, "sixty bytes are what a line of a log has, more or less, or so", 60);
 	}
+	assert_int_equal(gather_close(&g), 62 * 1000);
 	assert_int_equal(g.count, 1);
-	assert_int_equal(g.total, 62 * 1000);
 	assert_memory_equal(g.arena + 62 * 999, "\x81\x3csixty", 7);
 }
 
@@ -70,6 +70,7 @@ a_small_payload_may_be_forgotten_by_its_owner(void **state)
 	memset(payload, 'a', sizeof(payload));
 	gather_add(&g, payload, sizeof(payload));
 	memset(payload, 'b', sizeof(payload));
+	gather_close(&g);
 	assert_int_equal(((char *)g.vec[0].iov_base)[0], 'a');
 	assert_int_equal(((char *)g.vec[0].iov_base)[GATHER_COPY_MAX - 1], 'a');
 }
@@ -82,6 +83,7 @@ a_big_payload_is_sent_from_where_it_lies(void **state)
 	memcpy(gather_put(&g, 4), "head", 4);
 	gather_add(&g, payload, sizeof(payload));
 	memcpy(gather_put(&g, 4), "next", 4);
+	assert_int_equal(gather_close(&g), 8 + sizeof(payload));
 	assert_int_equal(g.count, 3);
 	assert_ptr_equal(g.vec[1].iov_base, payload);
 	assert_int_equal(g.vec[1].iov_len, sizeof(payload));
@@ -99,33 +101,20 @@ neighbours_in_one_buffer_are_one_vector(void **state)
 	assert_int_equal(g.count, 1);
 	gather_add(&g, payload, 2000);
 	assert_int_equal(g.count, 2);
-	assert_int_equal(g.total, 6000);
+	assert_int_equal(gather_close(&g), 6000);
 }
 
 static void
-a_partial_write_leaves_the_rest(void **state)
+what_is_added_behind_a_close_joins_the_last_vector(void **state)
 {
 	(void)state;
-	static unsigned char payload[2000];
-	memset(payload, 'p', sizeof(payload));
 	gather_add(&g, "abc", 3);
-	gather_add(&g, payload, sizeof(payload));
-	gather_add(&g, "xyz", 3);
-	gather_drop(&g, 2);
-	assert_memory_equal(g.vec[0].iov_base, "c", 1);
-	gather_drop(&g, 1);
-	assert_ptr_equal(g.vec[0].iov_base, payload);
-	gather_drop(&g, 1999);
-	assert_ptr_equal(g.vec[0].iov_base, payload + 1999);
-	assert_int_equal(g.total, 4);
-	/* What comes now still joins the tail of the arena. */
-	gather_add(&g, "!", 1);
-	assert_int_equal(g.count, 2);
-	gather_drop(&g, 1);
-	assert_memory_equal(g.vec[0].iov_base, "xyz!", 4);
-	gather_drop(&g, 4);
-	assert_true(gather_is_empty(&g));
-	assert_int_equal(g.used, 0);
+	assert_int_equal(gather_close(&g), 3);
+	gather_add(&g, "def", 3);
+	assert_int_equal(gather_close(&g), 6);
+	assert_int_equal(gather_close(&g), 6);
+	assert_int_equal(g.count, 1);
+	assert_memory_equal(g.vec[0].iov_base, "abcdef", 6);
 }
 
 static void
@@ -144,6 +133,7 @@ room_is_denied_before_it_runs_out(void **state)
 		gather_put(&g, 14);
 		gather_add(&g, big, sizeof(big));
 	}
+	gather_close(&g);
 	assert_in_range(g.count, GATHER_VECTORS - 4, GATHER_VECTORS);
 }
 
@@ -157,14 +147,14 @@ what_is_made_in_the_free_space_is_taken_without_a_copy(void **state)
 	memset(space.data, 'c', 5000);
 	assert_ptr_equal(gather_put(&g, 5000), space.data);
 	gather_add(&g, "d", 1);
+	assert_int_equal(gather_close(&g), 5003);
 	assert_int_equal(g.count, 1);
-	assert_int_equal(g.total, 5003);
 	assert_memory_equal(g.arena + 5000, "ccd", 3);
 	assert_int_equal(gather_space(&g).len, GATHER_ARENA - 5003);
 }
 
 static void
-whatever_is_added_and_dropped_the_stream_is_kept(void **state)
+whatever_is_added_the_stream_is_kept(void **state)
 {
 	(void)state;
 	static unsigned char source[1 << 16], flat[1 << 20], expected[1 << 20];
@@ -179,10 +169,8 @@ whatever_is_added_and_dropped_the_stream_is_kept(void **state)
 			memcpy(expected + len, from, run);
 			len += run;
 			gather_add(&g, from, run);
-			size_t drop = len == 0 || rand() % 3 != 0 ? 0 : (size_t)rand() % (len + 1);
-			gather_drop(&g, drop);
-			len -= drop;
-			memmove(expected, expected + drop, len);
+			if (rand() % 3 == 0)
+				assert_int_equal(gather_close(&g), len);
 		}
 		assert_int_equal(flatten(flat), len);
 		assert_memory_equal(flat, expected, len);
@@ -200,10 +188,10 @@ main(void)
 		gather_test(a_small_payload_may_be_forgotten_by_its_owner),
 		gather_test(a_big_payload_is_sent_from_where_it_lies),
 		gather_test(neighbours_in_one_buffer_are_one_vector),
-		gather_test(a_partial_write_leaves_the_rest),
+		gather_test(what_is_added_behind_a_close_joins_the_last_vector),
 		gather_test(room_is_denied_before_it_runs_out),
 		gather_test(what_is_made_in_the_free_space_is_taken_without_a_copy),
-		gather_test(whatever_is_added_and_dropped_the_stream_is_kept),
+		gather_test(whatever_is_added_the_stream_is_kept),
 	};
 	return cmocka_run_group_tests_name("base_gather", tests, NULL, NULL);
 }

@@ -248,6 +248,7 @@ client_begin(struct client *c, const struct setting *s)
 static inline void
 client_flush(struct client *c)
 {
+	gather_close(&c->gather);
 	for (int i = 0; i < c->gather.count; i++)
 		assert_int_equal(buf_append(&c->wire, c->gather.vec[i].iov_base, c->gather.vec[i].iov_len), 0);
 	gather_reset(&c->gather);

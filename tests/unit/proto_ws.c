@@ -1007,7 +1007,7 @@ expect_out(const void *data, size_t len)
 {
 	size_t at = 0;
 
-	assert_int_equal(out.total, len);
+	assert_int_equal(gather_close(&out), len);
 	for (int i = 0; i < out.count; i++) {
 		assert_memory_equal(out.vec[i].iov_base, (const char *)data + at, out.vec[i].iov_len);
 		at += out.vec[i].iov_len;
@@ -1053,8 +1053,8 @@ small_messages_leave_side_by_side(void **state)
 	gather_reset(&out);
 	for (int i = 0; i < 100; i++)
 		write_piece(&ws, MESSAGE_TEXT, true, true, "tick");
+	assert_int_equal(gather_close(&out), 600);
 	assert_int_equal(out.count, 1);
-	assert_int_equal(out.total, 600);
 	gather_reset(&out);
 	ws_clear(&ws);
 }
@@ -1163,6 +1163,7 @@ send_back(void)
 	static unsigned char flat[GATHER_ARENA];
 	struct span rest = { flat, 0 };
 
+	gather_close(&out);
 	for (int i = 0; i < out.count; i++) {
 		memcpy(flat + rest.len, out.vec[i].iov_base, out.vec[i].iov_len);
 		rest.len += out.vec[i].iov_len;
