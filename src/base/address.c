@@ -155,10 +155,29 @@ as_ipv6(const struct address *a)
 	return in6;
 }
 
-static void
+/* By hand, as each connection has one, and inet_ntop(3) goes through printf. Returns the end. */
+static char *
 format_ipv4(const void *addr, char out[static ADDRESS_TEXT_MAX])
 {
-	inet_ntop(AF_INET, addr, out, ADDRESS_TEXT_MAX);
+	const uint8_t *bytes = addr;
+
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			*out++ = '.';
+		out = text_put_number(out, bytes[i]);
+	}
+	*out = '\0';
+	return out;
+}
+
+static void
+format_ipv4_and_port(const struct sockaddr_in *in, char out[static ADDRESS_TEXT_MAX])
+{
+	char *end = format_ipv4(&in->sin_addr, out);
+
+	*end++ = ':';
+	end = text_put_number(end, ntohs(in->sin_port));
+	*end = '\0';
 }
 
 static void
@@ -227,11 +246,13 @@ const char *
 address_format(const struct address *a, char out[static ADDRESS_TEXT_MAX])
 {
 	char host[ADDRESS_TEXT_MAX];
+	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
 
 	switch (a->storage.ss_family) {
 	case AF_INET:
-		snprintf(out, ADDRESS_TEXT_MAX, "%.100s:%u", address_format_host(a, host), (unsigned)address_port(a));
+		in = as_ipv4(a);
+		format_ipv4_and_port(&in, out);
 		break;
 	case AF_INET6:
 		in6 = as_ipv6(a);

@@ -24,6 +24,7 @@ enum {
 	LINE_CEILING = 8 * 1024,
 	LINE_RESERVE = 16, /* for the mark of a cut line and what closes it */
 	UNIT_MAX = 24,     /* the longest escape, or a number with what stands around it */
+	TIME_MAX = 32,
 };
 
 struct line {
@@ -198,11 +199,8 @@ line_word(struct line *l, const char *word)
 static void
 line_number(struct line *l, uint64_t number)
 {
-	char digits[UNIT_MAX], *first = digits + sizeof(digits);
-	do
-		*--first = (char)('0' + number % 10);
-	while ((number /= 10) > 0);
-	line_put(l, first, (size_t)(digits + sizeof(digits) - first));
+	char digits[TEXT_NUMBER_MAX];
+	line_put(l, digits, (size_t)(text_put_number(digits, number) - digits));
 }
 
 /* How a text is shown. */
@@ -349,23 +347,39 @@ line_field(struct line *l, enum log_format format, const struct log_field *field
 	line_value(l, format, field);
 }
 
-/* RFC 3339, UTC, milliseconds. */
+/* WIDTH digits and what stands behind them. Returns where to go on. */
+static char *
+put_digits(char *at, unsigned number, int width, char behind)
+{
+	for (int i = width - 1; i >= 0; i--, number /= 10)
+		at[i] = (char)('0' + number % 10);
+	at[width] = behind;
+	return at + width + 1;
+}
+
+/* RFC 3339, UTC, milliseconds. By hand: with strftime(3) and printf it was a third of the work of an access line. */
 static const char *
-time_now(char out[static 64])
+time_now(char out[static TIME_MAX])
 {
 	struct timespec now;
 	struct tm utc;
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	size_t len = strftime(out, 64, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(out + len, 64 - len, ".%03ldZ", now.tv_nsec / 1000000);
+	char *at = put_digits(out, (unsigned)utc.tm_year + 1900, 4, '-');
+	at = put_digits(at, (unsigned)utc.tm_mon + 1, 2, '-');
+	at = put_digits(at, (unsigned)utc.tm_mday, 2, 'T');
+	at = put_digits(at, (unsigned)utc.tm_hour, 2, ':');
+	at = put_digits(at, (unsigned)utc.tm_min, 2, ':');
+	at = put_digits(at, (unsigned)utc.tm_sec, 2, '.');
+	at = put_digits(at, (unsigned)(now.tv_nsec / 1000000), 3, 'Z');
+	*at = '\0';
 	return out;
 }
 
 static void
 line_begin(struct line *l, const struct mode *mode, enum log_level level)
 {
-	char now[64];
+	char now[TIME_MAX];
 	bool timed = mode->sink == SINK_STDERR || mode->sink == SINK_FILE;
 	l->len = 0;
 	l->words = 0;

@@ -85,7 +85,7 @@ slice_equals_nocase(struct slice a, const char *text)
 	if (a.len != strlen(text))
 		return false;
 	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.data[i]) != lower(text[i]))
+		if (a.data[i] != text[i] && lower(a.data[i]) != lower(text[i]))
 			return false;
 	return true;
 }
@@ -277,6 +277,18 @@ text_nearest(struct slice word, const char *const *candidates, size_t count)
 		}
 	}
 	return nearest;
+}
+
+char *
+text_put_number(char *out, uint64_t number)
+{
+	char digits[TEXT_NUMBER_MAX], *first = digits + sizeof(digits);
+	do
+		*--first = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	size_t len = (size_t)(digits + sizeof(digits) - first);
+	memcpy(out, first, len);
+	return out + len;
 }
 
 static const char *

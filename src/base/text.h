@@ -60,6 +60,10 @@ int text_bool(struct slice text, bool *out);
  */
 const char *text_nearest(struct slice word, const char *const *candidates, size_t count);
 
+/* Writes NUMBER at OUT, up to TEXT_NUMBER_MAX digits and no NUL. Returns the end of them. */
+enum { TEXT_NUMBER_MAX = 20 };
+char *text_put_number(char *out, uint64_t number);
+
 /* Writes the duration the way text_duration reads it ("30s", "1500ms", "0"). Returns OUT. */
 const char *text_format_duration(uint64_t ms, char out[static 24]);
 /* The same for sizes ("64k", "1000"). */

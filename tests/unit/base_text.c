@@ -257,6 +257,23 @@ durations_and_sizes_are_written_as_they_are_read(void **state)
 	}
 }
 
+static void
+a_number_is_written_in_as_many_digits_as_it_has(void **state)
+{
+	static const struct {
+		uint64_t number;
+		const char *text;
+	} table[] = { { 0, "0" }, { 9, "9" }, { 10, "10" }, { 65535, "65535" }, { UINT64_MAX, "18446744073709551615" } };
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char out[TEXT_NUMBER_MAX + 1];
+		memset(out, '#', sizeof(out));
+		char *end = text_put_number(out, table[i].number);
+		assert_true(slice_equals((struct slice){ out, (size_t)(end - out) }, table[i].text));
+		assert_int_equal(out[end - out], '#');
+	}
+}
+
 int
 main(void)
 {
@@ -274,6 +291,7 @@ main(void)
 		cmocka_unit_test(a_slip_of_the_finger_is_recognised),
 		cmocka_unit_test(a_very_long_word_is_like_nothing),
 		cmocka_unit_test(durations_and_sizes_are_written_as_they_are_read),
+		cmocka_unit_test(a_number_is_written_in_as_many_digits_as_it_has),
 	};
 	return cmocka_run_group_tests_name("base_text", tests, NULL, NULL);
 }
