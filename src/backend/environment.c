@@ -1,11 +1,10 @@
 /*
  * The variables are first written one behind the other, each with its NUL, in the order of rising
- * right; then the list of pointers is laid in front of them, passing over what was set again later.
+ * right; then the list of pointers is laid in front of them, where what is set again takes the first one's place.
  */
 #include "backend/environment.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,9 +15,12 @@
 #define SOFTWARE "wsgate"
 #endif
 
+enum { TEXT_USUAL = 2048 };
+
 struct draft {
 	struct buf text; /* NAME=VALUE\0 NAME=VALUE\0 ... */
 	size_t count;
+	size_t request_count; /* of them, the request's, whose names differ; what follows may set any again */
 	bool failed;
 };
 
@@ -28,18 +30,31 @@ draft_add(struct draft *d, struct slice text)
 	d->failed |= buf_append(&d->text, text.data, text.len) == -1;
 }
 
-static void
-draft_add_clean(struct draft *d, struct slice value)
+/* NULL if memory is out. */
+static unsigned char *
+draft_reserve(struct draft *d, size_t len)
 {
-	unsigned char *out = buf_reserve(&d->text, value.len + 1);
-	if (out == NULL) {
-		d->failed = true;
-		return;
-	}
+	unsigned char *room = buf_reserve(&d->text, len);
+	d->failed |= room == NULL;
+	return room;
+}
+
+static void
+put_clean(unsigned char *out, struct slice value)
+{
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = (unsigned char)value.data[i];
 		out[i] = c < ' ' || c == 0x7f ? ' ' : c;
 	}
+}
+
+static void
+draft_add_clean(struct draft *d, struct slice value)
+{
+	unsigned char *out = draft_reserve(d, value.len + 1);
+	if (out == NULL)
+		return;
+	put_clean(out, value);
 	buf_commit(&d->text, value.len);
 }
 
@@ -53,16 +68,29 @@ draft_end(struct draft *d)
 static void
 draft_set(struct draft *d, const char *name, struct slice value)
 {
-	draft_add(d, slice_of(name));
-	draft_add(d, slice_of("="));
-	draft_add_clean(d, value);
-	draft_end(d);
+	size_t name_len = strlen(name), len = name_len + 1 + value.len + 1;
+	unsigned char *out = draft_reserve(d, len);
+	if (out == NULL)
+		return;
+	memcpy(out, name, name_len);
+	out[name_len] = '=';
+	put_clean(out + name_len + 1, value);
+	out[len - 1] = '\0';
+	buf_commit(&d->text, len);
+	d->count++;
 }
 
 static void
 draft_set_text(struct draft *d, const char *name, const char *value)
 {
 	draft_set(d, name, slice_of(value));
+}
+
+static void
+draft_set_number(struct draft *d, const char *name, uint64_t number)
+{
+	char digits[TEXT_NUMBER_MAX];
+	draft_set(d, name, (struct slice){ digits, (size_t)(text_put_number(digits, number) - digits) });
 }
 
 static bool
@@ -147,11 +175,9 @@ add_request(struct draft *d, const struct backend_request *req)
 static void
 add_content(struct draft *d, const struct backend_request *req)
 {
-	char length[24];
 	if (!req->has_content)
 		return;
-	int len = snprintf(length, sizeof(length), "%llu", (unsigned long long)req->content_length);
-	draft_set(d, "CONTENT_LENGTH", (struct slice){ length, (size_t)len });
+	draft_set_number(d, "CONTENT_LENGTH", req->content_length);
 	draft_set(d, "CONTENT_TYPE", http_field(req->http, "Content-Type"));
 }
 
@@ -187,11 +213,9 @@ add_kind(struct draft *d, const struct backend_request *req)
 static void
 add_client(struct draft *d, const struct backend_request *req)
 {
-	char port[8];
-	int len = snprintf(port, sizeof(port), "%u", (unsigned)req->remote_port);
 	draft_set_text(d, "REMOTE_ADDR", req->remote_addr);
 	draft_set_text(d, "REMOTE_HOST", req->remote_host);
-	draft_set(d, "REMOTE_PORT", (struct slice){ port, (size_t)len });
+	draft_set_number(d, "REMOTE_PORT", req->remote_port);
 	draft_set_text(d, "REMOTE_USER", req->remote_user);
 	draft_set_text(d, "REMOTE_IDENT", "");
 	draft_set_text(d, "AUTH_TYPE", req->auth_type);
@@ -235,11 +259,9 @@ static void
 draft_add_header_name(struct draft *d, struct slice name)
 {
 	draft_add(d, slice_of("HTTP_"));
-	unsigned char *out = buf_reserve(&d->text, name.len + 1);
-	if (out == NULL) {
-		d->failed = true;
+	unsigned char *out = draft_reserve(d, name.len + 1);
+	if (out == NULL)
 		return;
-	}
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.data[i];
 		out[i] = (unsigned char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c == '-' ? '_' : c);
@@ -319,15 +341,18 @@ add_line_library(struct draft *d, const struct backend_options *opt)
 	draft_end(d);
 }
 
-static bool
-is_set_again(char *const *variables, size_t count, size_t at)
+/* In the place of the one that had its name, or behind the COUNT that there are. Returns how many there are then. */
+static size_t
+set_again(char **list, size_t count, char *variable)
 {
-	const char *variable = variables[at];
 	size_t name_len = strcspn(variable, "=") + 1;
-	for (size_t i = at + 1; i < count; i++)
-		if (variables[i][0] == variable[0] && strncmp(variables[i], variable, name_len) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; i < count; i++)
+		if (list[i][0] == variable[0] && strncmp(list[i], variable, name_len) == 0) {
+			list[i] = variable;
+			return count;
+		}
+	list[count] = variable;
+	return count + 1;
 }
 
 static char **
@@ -342,12 +367,11 @@ draft_finish(const struct draft *d)
 	assert(drafted.data != NULL); /* SERVER_SOFTWARE at the least */
 	memcpy(variable, drafted.data, drafted.len);
 
-	for (size_t i = 0; i < d->count; i++, variable += strlen(variable) + 1)
-		list[i] = variable;
 	size_t count = 0;
-	for (size_t i = 0; i < d->count; i++)
-		if (!is_set_again(list, d->count, i))
-			list[count++] = list[i];
+	for (; count < d->request_count; variable += strlen(variable) + 1)
+		list[count++] = variable;
+	for (size_t i = count; i < d->count; i++, variable += strlen(variable) + 1)
+		count = set_again(list, count, variable);
 	list[count] = NULL;
 	return list;
 }
@@ -356,6 +380,7 @@ char **
 environment_new(const struct backend_options *opt, const struct backend_request *req)
 {
 	struct draft d = { 0 };
+	draft_reserve(&d, TEXT_USUAL);
 	add_server(&d, req);
 	add_request(&d, req);
 	add_kind(&d, req);
@@ -365,6 +390,7 @@ environment_new(const struct backend_options *opt, const struct backend_request 
 	draft_set(&d, "WSGATE_SUBPROTOCOL", req->subprotocol);
 	if (opt->buffering == BUFFERING_LINE)
 		draft_set_text(&d, "PYTHONUNBUFFERED", "1");
+	d.request_count = d.count;
 	add_operators(&d, opt);
 	if (opt->buffering == BUFFERING_LINE && opt->line_library != NULL)
 		add_line_library(&d, opt);
