@@ -312,8 +312,10 @@ is_name_known(struct client *c)
 {
 	struct address peer;
 	char host[ADDRESS_TEXT_MAX];
+	if (!c->route->reverse_lookup || c->named)
+		return true;
 	guest_host(&c->guest, host);
-	if (!c->route->reverse_lookup || c->named || address_from_numeric(slice_of(host), 0, &peer) == -1 || keep_head(c) == -1)
+	if (address_from_numeric(slice_of(host), 0, &peer) == -1 || keep_head(c) == -1)
 		return true;
 	c->lookup = resolve_address(worker_loop(c->guest.worker), &peer, on_name, c);
 	if (c->lookup == NULL)
@@ -466,13 +468,9 @@ open_session(struct client *c, const struct http_request *req, const struct upgr
 		refuse(c, limit_status(limit), limit_text(limit));
 		return;
 	}
-	struct buf fields = { 0 };
 	c->deflate = up->deflate;
-	buf_printf(&fields, "%s%s", c->route->header, c->route->header_ws);
-	buf_append(&fields, "", 1);
-	if (upgrade_write_response(&c->response, up, (const char *)buf_span(&fields).data) == 0)
+	if (upgrade_write_response(&c->response, up, c->route->header, c->route->header_ws) == 0)
 		c->backend = open_backend(c, req, up, rest, &visit);
-	buf_clear(&fields);
 	if (c->backend == NULL) {
 		limit_leave_route(c->route, true);
 		refuse(c, 503, "out of memory");

@@ -314,7 +314,7 @@ put(unsigned char *at, struct slice text)
 
 /* RFC 6455 4.2.2, 5. Neither Server nor Date: what is behind it is no longer HTTP. */
 int
-upgrade_write_response(struct buf *out, const struct upgrade *up, const char *extra)
+upgrade_write_response(struct buf *out, const struct upgrade *up, const char *extra, const char *more)
 {
 	const bool chosen = up->subprotocol.data != NULL, deflates = up->deflate.agreed;
 	char extension[DEFLATE_ANSWER_MAX];
@@ -327,6 +327,7 @@ upgrade_write_response(struct buf *out, const struct upgrade *up, const char *ex
 		slice_of(deflates ? deflate_answer(&up->deflate, extension) : ""),
 		slice_of("\r\n"),
 		slice_of(extra),
+		slice_of(more),
 		slice_of("\r\n"),
 	};
 	const size_t count = sizeof(parts) / sizeof(*parts);

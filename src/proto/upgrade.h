@@ -51,9 +51,9 @@ enum upgrade_result
 upgrade_judge(const struct http_request *req, const struct upgrade_options *opt, struct upgrade *up, struct http_fault *fault);
 
 /*
- * Appends the whole 101 response, with EXTRA header lines (each with CRLF; may be NULL) in it.
+ * Appends the whole 101 response, with the header lines EXTRA and MORE (each with CRLF; may be NULL) in it.
  * Returns 0 or -1 if memory is out.
  */
-int upgrade_write_response(struct buf *out, const struct upgrade *up, const char *extra);
+int upgrade_write_response(struct buf *out, const struct upgrade *up, const char *extra, const char *more);
 
 #endif

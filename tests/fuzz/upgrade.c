@@ -58,7 +58,7 @@ must_answer_well(const struct upgrade *up)
 	struct buf out = { 0 };
 	size_t lines = 0;
 
-	must(upgrade_write_response(&out, up, extra) == 0, "memory");
+	must(upgrade_write_response(&out, up, extra, NULL) == 0, "memory");
 	struct slice text = { (const char *)buf_span(&out).data, buf_len(&out) };
 	must(slice_starts(text, "HTTP/1.1 101 Switching Protocols\r\n"), "a status line");
 	must(text.len > 4 && memcmp(text.data + text.len - 4, "\r\n\r\n", 4) == 0, "an empty line at the end");

@@ -72,7 +72,7 @@ test_the_sample_of_the_rfc(void **state)
 	assert_int_equal(judge(GET ALL "Origin: http://example.com\r\n" OFFER("chat, superchat") END, &any), YES);
 	assert_string_equal(up.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 	assert_text(up.subprotocol, "chat");
-	assert_int_equal(upgrade_write_response(&out, &up, NULL), 0);
+	assert_int_equal(upgrade_write_response(&out, &up, NULL, NULL), 0);
 	assert_text((struct slice){ (char *)buf_span(&out).data, buf_len(&out) },
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n");
@@ -86,7 +86,7 @@ test_a_response_stands_behind_what_waits(void **state)
 	(void)state;
 	assert_int_equal(judge(GET ALL END, &any), YES);
 	assert_int_equal(buf_append(&out, "before", 6), 0);
-	assert_int_equal(upgrade_write_response(&out, &up, "X-A: b\r\nX-C: d\r\n"), 0);
+	assert_int_equal(upgrade_write_response(&out, &up, "X-A: b\r\n", "X-C: d\r\n"), 0);
 	assert_text((struct slice){ (char *)buf_span(&out).data, buf_len(&out) },
 		"beforeHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX-A: b\r\nX-C: d\r\n\r\n");
@@ -397,7 +397,7 @@ test_the_answer_names_both(void **state)
 	struct buf out = { 0 };
 	(void)state;
 	assert_int_equal(judge(GET ALL OFFER("chat") EXTENSIONS(PD "; client_max_window_bits") END, &opt), YES);
-	assert_int_equal(upgrade_write_response(&out, &up, NULL), 0);
+	assert_int_equal(upgrade_write_response(&out, &up, NULL, NULL), 0);
 	assert_text((struct slice){ (char *)buf_span(&out).data, buf_len(&out) },
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n"
