@@ -270,7 +270,7 @@ start_workers(struct server *s)
 {
 	s->workers = calloc(s->config->workers, sizeof(*s->workers));
 	for (unsigned i = 0; s->workers != NULL && i < s->config->workers; i++) {
-		s->workers[i] = worker_start(s->limit, s->loop, on_drained, s);
+		s->workers[i] = worker_start(s->limit, s->loop, s->config->workers == 1, on_drained, s);
 		if (s->workers[i] == NULL) {
 			fprintf(stderr, "wsgate: cannot start worker %u of %u: %s; set workers lower\n", i + 1, s->config->workers,
 				strerror(errno));

@@ -1,6 +1,7 @@
 /*
  * The one idea: whatever another thread wants of a worker is posted to its loop, so that guests,
- * streams and backends know no locks.
+ * streams and backends know no locks. A worker that shares main's loop is on main's thread, and what
+ * main wants of it is done at once.
  */
 #include "gate/worker.h"
 
@@ -17,8 +18,8 @@
 #include "io/resolve.h"
 
 struct worker {
-	pthread_t thread;
-	struct loop *loop;
+	pthread_t thread;  /* unless it shares ... */
+	struct loop *loop; /* ... main's */
 	struct limit *limit;
 	struct loop *main;
 	loop_task_fn *drained;
@@ -29,13 +30,36 @@ struct worker {
 	bool told; /* that it is drained */
 };
 
+static bool
+is_on_main(const struct worker *w)
+{
+	return w->loop == w->main;
+}
+
+/* From main. */
+static int
+tell(struct worker *w, loop_task_fn *fn, void *arg)
+{
+	if (!is_on_main(w))
+		return loop_post(w->loop, fn, arg);
+	fn(arg);
+	return 0;
+}
+
+/* On its thread, with no guest left. */
+static void
+leave(struct worker *w)
+{
+	process_sweep();
+	resolve_close(w->loop);
+}
+
 static void *
 worker_main(void *arg)
 {
 	struct worker *w = arg;
 	loop_run(w->loop);
-	process_sweep();
-	resolve_close(w->loop);
+	leave(w);
 	return NULL;
 }
 
@@ -52,13 +76,15 @@ start_thread(struct worker *w)
 }
 
 struct worker *
-worker_start(struct limit *limit, struct loop *main, loop_task_fn *drained, void *owner)
+worker_start(struct limit *limit, struct loop *main, bool shares, loop_task_fn *drained, void *owner)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	if (w == NULL)
 		return NULL;
 	*w = (struct worker){ .limit = limit, .main = main, .drained = drained, .owner = owner };
-	w->loop = loop_new();
+	w->loop = shares ? main : loop_new();
+	if (is_on_main(w))
+		return w;
 	if (w->loop == NULL)
 		goto fail_free;
 	if (start_thread(w) == -1)
@@ -81,7 +107,7 @@ tell_if_drained(struct worker *w)
 	loop_post(w->main, w->drained, w->owner);
 }
 
-/* --- posted from main --------------------------------------------------------------------------- */
+/* --- told by main ------------------------------------------------------------------------------- */
 
 struct welcome {
 	struct worker *worker;
@@ -108,7 +134,7 @@ worker_welcome(struct worker *w, const struct arrival *arrival)
 		return -1;
 	*welcome = (struct welcome){ w, *arrival };
 	atomic_fetch_add(&w->load, 1);
-	if (loop_post(w->loop, on_welcome, welcome) == 0)
+	if (tell(w, on_welcome, welcome) == 0)
 		return 0;
 	atomic_fetch_sub(&w->load, 1);
 	free(welcome);
@@ -131,7 +157,7 @@ on_drain(void *arg)
 void
 worker_drain(struct worker *w)
 {
-	loop_post(w->loop, on_drain, w);
+	tell(w, on_drain, w);
 }
 
 static void
@@ -149,9 +175,13 @@ worker_stop(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	loop_post(w->loop, on_stop, w);
-	pthread_join(w->thread, NULL);
-	loop_free(w->loop);
+	tell(w, on_stop, w);
+	if (is_on_main(w)) {
+		leave(w);
+	} else {
+		pthread_join(w->thread, NULL);
+		loop_free(w->loop);
+	}
 	free(w);
 }
 

@@ -1,5 +1,6 @@
 /*
- * worker: a thread with its own loop, and the guests that live and die on it.
+ * worker: a thread with its own loop, and the guests that live and die on it. A worker without others
+ * shares main's loop and thread: to hand a connection over would cost a wake-up for each.
  *
  * A guest is a connection: at first a client (we do not know yet what it wants), then perhaps a
  * session. The worker keeps them in one list, so that all can be asked to leave.
@@ -47,15 +48,18 @@ struct arrival {
 	uint16_t redirect_to;      /* it answers nothing but where to go: to https:// at this port. 0: it serves */
 };
 
-/* DRAINED(OWNER) runs on MAIN's loop when the last guest has left after worker_drain(). NULL if a thread or memory cannot be had. */
-struct worker *worker_start(struct limit *limit, struct loop *main, loop_task_fn *drained, void *owner);
+/*
+ * SHARES: it lives on MAIN's loop, whose thread calls us. DRAINED(OWNER) runs on that loop when the last guest
+ * has left after worker_drain(). NULL if a thread or memory cannot be had.
+ */
+struct worker *worker_start(struct limit *limit, struct loop *main, bool shares, loop_task_fn *drained, void *owner);
 
-/* From any thread. worker_welcome: -1 if memory is out (the caller still owns what ARRIVAL holds). */
+/* From main. worker_welcome: -1 if memory is out (the caller still owns what ARRIVAL holds). */
 int worker_welcome(struct worker *w, const struct arrival *arrival);
 void worker_drain(struct worker *w);
 unsigned worker_load(const struct worker *w); /* guests on it or on their way */
 
-/* Evicts every guest, ends the thread, frees. From main. */
+/* Evicts every guest, ends the thread, frees. From main; a loop that is shared does not run any more. */
 void worker_stop(struct worker *w);
 
 /* For guests, on the worker's own thread. */
