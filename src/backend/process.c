@@ -78,12 +78,12 @@ static _Thread_local struct stray *strays;
 
 /*
  * A number stays taken while its group has members. But once they are gone it may come back as
- * somebody else's, whose leader then lives; ours is dead.
+ * somebody else's, whose leader then lives; ours is dead. Mostly there is no such group.
  */
 static bool
 signal_heirs(pid_t group, int signo)
 {
-	if (kill(group, 0) == 0 || errno != ESRCH)
+	if (kill(-group, 0) == -1 || kill(group, 0) == 0 || errno != ESRCH)
 		return false;
 	return kill(-group, signo) == 0;
 }

@@ -70,12 +70,25 @@ struct job {
 
 static struct rlimit nofile_limit;
 static bool nofile_is_set;
+static uint64_t signals_to_reset = UINT64_MAX; /* bit 0 is signal 1 */
 
 void
 spawn_set_nofile(const struct rlimit *limit)
 {
 	nofile_limit = *limit;
 	nofile_is_set = true;
+}
+
+void
+spawn_learn_signals(void)
+{
+	const struct kernel_sigaction by_default = { { 0 } };
+	for (int signo = 1; signo <= KERNEL_SIGNALS; signo++) {
+		struct kernel_sigaction now = by_default;
+		syscall(SYS_rt_sigaction, signo, NULL, &now, KERNEL_SIGSET_SIZE);
+		if (memcmp(&now, &by_default, sizeof(now)) == 0)
+			signals_to_reset &= ~(UINT64_C(1) << (signo - 1));
+	}
 }
 
 /* --- in the child ------------------------------------------------------------------------------- */
@@ -133,8 +146,8 @@ reset_signals(void)
 {
 	struct kernel_sigaction by_default = { { 0 } };
 	uint64_t none = 0;
-	for (int signo = 1; signo <= KERNEL_SIGNALS; signo++)
-		syscall(SYS_rt_sigaction, signo, &by_default, NULL, KERNEL_SIGSET_SIZE);
+	for (uint64_t left = signals_to_reset; left != 0; left &= left - 1)
+		syscall(SYS_rt_sigaction, __builtin_ctzll(left) + 1, &by_default, NULL, KERNEL_SIGSET_SIZE);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, KERNEL_SIGSET_SIZE);
 }
 

@@ -45,6 +45,12 @@ int spawn_program(const struct backend_options *opt, const struct program *progr
 /* The RLIMIT_NOFILE that programs get, unless a route sets another. Before the first spawn. */
 void spawn_set_nofile(const struct rlimit *limit);
 
+/*
+ * From now on no signal gets another disposition: those that have their defaults need not be reset for
+ * each program, as all are otherwise. Before the first spawn.
+ */
+void spawn_learn_signals(void);
+
 /* Gives back what spawn_program() keeps for this thread. */
 void spawn_end_thread(void);
 

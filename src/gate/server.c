@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend/process.h"
+#include "backend/spawn.h"
 #include "base/log.h"
 #include "gate/limit.h"
 #include "gate/worker.h"
@@ -330,6 +331,7 @@ watch_signals(struct server *s)
 	loop_signal_start(s->loop, &s->on_term, SIGTERM, on_stop_signal, s);
 	loop_signal_start(s->loop, &s->on_int, SIGINT, on_stop_signal, s);
 	loop_signal_start(s->loop, &s->on_hup, SIGHUP, on_stop_signal, s); /* the terminal is gone */
+	spawn_learn_signals();
 	loop_timer_init(&s->deadline, s->loop, on_deadline, s);
 }
 

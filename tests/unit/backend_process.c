@@ -4,6 +4,7 @@
  * The test is a subreaper, so that orphans become its children and how they ended can be asked.
  */
 #include "backend/process.h"
+#include "backend/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -670,14 +671,18 @@ a_grandchild_that_writes_for_ever_ends_soon_after_the_client(void **state)
 /* --- what a program finds ---------------------------------------------------------------------- */
 
 static void
-a_program_starts_with_a_clean_signal_state(void **state)
+ignore_it(int signo)
+{
+	(void)signo;
+}
+
+static void
+assert_clean_signal_state(void)
 {
 	struct owner o;
 	sigset_t some, before;
-	(void)state;
 	sigfillset(&some);
 	sigdelset(&some, SIGINT);
-	signal(SIGUSR1, SIG_IGN);
 	pthread_sigmask(SIG_BLOCK, &some, &before);
 	program_init(&o, (const char *const[]){ "/bin/cat", "/proc/self/status", NULL });
 	owner_open(&o);
@@ -686,7 +691,6 @@ a_program_starts_with_a_clean_signal_state(void **state)
 	for (int signo = 1; signo < 32; signo++) /* ours is as it was */
 		assert_int_equal(sigismember(&after, signo), signo != SIGINT && signo != SIGKILL && signo != SIGSTOP);
 	assert_ended(&o, 1000, "exit 0");
-	signal(SIGUSR1, SIG_DFL);
 	const char *text = owner_text(&o);
 	if (vfork_is_real()) {
 		assert_non_null(strstr(text, "SigBlk:\t0000000000000000"));
@@ -694,6 +698,21 @@ a_program_starts_with_a_clean_signal_state(void **state)
 		assert_non_null(strstr(text, "SigCgt:\t0000000000000000"));
 	}
 	program_clear(&o);
+}
+
+static void
+a_program_starts_with_a_clean_signal_state(void **state)
+{
+	(void)state;
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, ignore_it);
+	signal(SIGRTMAX, SIG_IGN);
+	assert_clean_signal_state();
+	spawn_learn_signals(); /* that which is reset is now a choice */
+	assert_clean_signal_state();
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_DFL);
+	signal(SIGRTMAX, SIG_DFL);
 }
 
 static void
