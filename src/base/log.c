@@ -196,13 +196,6 @@ line_word(struct line *l, const char *word)
 	line_put(l, word, strlen(word));
 }
 
-static void
-line_number(struct line *l, uint64_t number)
-{
-	char digits[TEXT_NUMBER_MAX];
-	line_put(l, digits, (size_t)(text_put_number(digits, number) - digits));
-}
-
 /* How a text is shown. */
 enum style { STYLE_PLAIN, STYLE_QUOTED, STYLE_JSON };
 
@@ -317,8 +310,8 @@ is_bare(struct slice text)
 static void
 line_value(struct line *l, enum log_format format, const struct log_field *field)
 {
-	if (field->text.data == NULL)
-		line_number(l, field->number);
+	if (field->text.data == NULL) /* line_field() has seen to its room */
+		l->len = (size_t)(text_put_number(l->data + l->len, field->number) - l->data);
 	else if (format == LOG_FORMAT_JSON)
 		line_quoted(l, STYLE_JSON, field->text);
 	else if (is_bare(field->text) && line_has_room(l, field->text.len))
@@ -334,16 +327,23 @@ static void
 line_field(struct line *l, enum log_format format, const struct log_field *field)
 {
 	bool json = format == LOG_FORMAT_JSON;
+	size_t name_len = strlen(field->name);
 	/* At least the name and a number, or no trace of it: half a name would be a lie. */
-	if (!line_has_room(l, strlen(field->name) + UNIT_MAX)) {
+	if (!line_has_room(l, name_len + UNIT_MAX)) {
 		line_cut(l, json ? ",\"...\":true" : " ...");
 		return;
 	}
+	char *at = l->data + l->len;
 	if (l->words++ > 0)
-		line_word(l, json ? "," : " ");
-	line_word(l, json ? "\"" : "");
-	line_word(l, field->name);
-	line_word(l, json ? "\":" : "=");
+		*at++ = json ? ',' : ' ';
+	if (json)
+		*at++ = '"';
+	memcpy(at, field->name, name_len);
+	at += name_len;
+	if (json)
+		*at++ = '"';
+	*at++ = json ? ':' : '=';
+	l->len = (size_t)(at - l->data);
 	line_value(l, format, field);
 }
 
