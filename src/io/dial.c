@@ -40,7 +40,8 @@ struct dial {
 	enum dial_wait waits_for;
 	uint64_t backoff_ms;
 	struct lookup *lookup; /* while the name is being looked up */
-	struct address addresses[RESOLVE_MAX];
+	struct address literal;
+	struct address *addresses; /* the literal, or those of the name */
 	size_t count, next;
 	int fd; /* of the address that is being tried, or -1 */
 	ev_io ev;
@@ -66,6 +67,8 @@ dial_free(struct dial *d)
 	loop_timer_stop(&d->timer);
 	loop_defer_cancel(d->loop, &d->step);
 	resolve_cancel(d->lookup);
+	if (d->addresses != &d->literal)
+		free(d->addresses);
 	loop_free_later(d->loop, d, sizeof(*d));
 }
 
@@ -336,12 +339,18 @@ on_found(void *owner, const struct resolved *found)
 	struct dial *d = owner;
 
 	d->lookup = NULL;
-	memcpy(d->addresses, found->addresses, found->count * sizeof(found->addresses[0]));
-	d->count = found->count;
-	if (d->count > 0)
-		dial_go_on(d);
-	else
+	if (found->count == 0) {
 		dial_finish(d, found->no_memory ? DIAL_NO_RESOURCES : DIAL_UNKNOWN_HOST, -1, found->why);
+		return;
+	}
+	d->addresses = calloc(found->count, sizeof(*d->addresses));
+	if (d->addresses == NULL) {
+		dial_finish(d, DIAL_NO_RESOURCES, -1, strerror(ENOMEM));
+		return;
+	}
+	memcpy(d->addresses, found->addresses, found->count * sizeof(*d->addresses));
+	d->count = found->count;
+	dial_go_on(d);
 }
 
 static void
@@ -360,14 +369,15 @@ dial_begin(void *owner)
 	struct dial *d = owner;
 
 	if (d->opt.unix_path != NULL) {
-		if (address_from_path(slice_of(d->opt.unix_path), &d->addresses[0]) == -1) {
+		if (address_from_path(slice_of(d->opt.unix_path), &d->literal) == -1) {
 			dial_finish(d, DIAL_REFUSED, -1, "the path is too long for a unix socket");
 			return;
 		}
-	} else if (address_from_numeric(slice_of(d->opt.host), d->opt.port, &d->addresses[0]) == -1) {
+	} else if (address_from_numeric(slice_of(d->opt.host), d->opt.port, &d->literal) == -1) {
 		dial_look_up(d);
 		return;
 	}
+	d->addresses = &d->literal;
 	d->count = 1;
 	dial_go_on(d);
 }
