@@ -118,7 +118,10 @@ send_close(struct session *s)
 	unsigned char frame[2 + WS_CONTROL_MAX];
 	const char *reason = s->reason == NULL ? "" : s->reason;
 	size_t len = ws_close_frame(s->close_code, reason, strlen(reason), frame);
-	stream_write(s->stream, frame, len);
+	if (s->close_received)
+		stream_write_last(s->stream, frame, len);
+	else
+		stream_write(s->stream, frame, len);
 	s->close_sent = true;
 	s->closed_ms = loop_now_ms(s->stream->loop);
 }

@@ -434,10 +434,11 @@ write_vectors(struct stream *s, struct iovec *vec, int count)
 		return write_tls(s, vec, count);
 	if (!s->socket)
 		return count == 1 ? direct_write(s->out, vec->iov_base, vec->iov_len) : direct_writev(s->out, vec, count);
+	int flags = s->last_words ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
 	if (count == 1)
-		return direct_send(s->out, vec->iov_base, vec->iov_len, MSG_NOSIGNAL);
+		return direct_send(s->out, vec->iov_base, vec->iov_len, flags);
 	struct msghdr message = { .msg_iov = vec, .msg_iovlen = (size_t)count };
-	return direct_sendmsg(s->out, &message, MSG_NOSIGNAL);
+	return direct_sendmsg(s->out, &message, flags);
 }
 
 static struct stream_chunk *
@@ -734,6 +735,14 @@ stream_finish(struct stream *s)
 	s->finishing = true;
 	if (stream_queued(s) == 0)
 		end_output(s);
+}
+
+void
+stream_write_last(struct stream *s, const void *data, size_t len)
+{
+	s->last_words = true;
+	stream_write(s, data, len);
+	stream_finish(s);
 }
 
 size_t

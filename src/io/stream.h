@@ -70,6 +70,7 @@ struct stream {
 	bool failed : 1;
 	bool failure_told : 1;
 	bool plain_by_mistake : 1;
+	bool last_words : 1; /* the kernel may keep what is written till our side ends, which is now */
 	bool closed : 1;
 };
 
@@ -170,6 +171,9 @@ bool stream_peer_is_gone(const struct stream *s);
 
 /* Ends our side once all that is queued is written: close_notify of TLS and shutdown(SHUT_WR), or close of the write end. */
 void stream_finish(struct stream *s);
+
+/* stream_write() and stream_finish(): the last bytes and the end share a packet. */
+void stream_write_last(struct stream *s, const void *data, size_t len);
 static inline bool
 stream_is_finished(const struct stream *s)
 {

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h> /* whose tcp_info counts segments */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -97,17 +99,41 @@ init_end(struct end *e, struct loop *loop)
 }
 
 static struct pair *
-open_pair(void)
+open_pair_over(const int fd[2])
 {
 	struct pair *p = calloc(1, sizeof(*p));
-	int fd[2];
 	p->loop = loop_new();
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
 	init_end(&p->a, p->loop);
 	init_end(&p->b, p->loop);
 	stream_init_socket(&p->a.stream, p->loop, fd[0], on_event, &p->a);
 	stream_init_socket(&p->b.stream, p->loop, fd[1], on_event, &p->b);
 	return p;
+}
+
+static struct pair *
+open_pair(void)
+{
+	int fd[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+	return open_pair_over(fd);
+}
+
+static struct pair *
+open_tcp_pair(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd[2], on = 1;
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd[0], (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(setsockopt(fd[0], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0); /* as all of ours */
+	fd[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_int_equal(fcntl(fd[0], F_SETFL, O_NONBLOCK), 0);
+	close(listener);
+	return open_pair_over(fd);
 }
 
 static void
@@ -162,6 +188,48 @@ megabytes_pass_whole_when_the_writer_is_far_ahead(void **state)
 	assert_true(stream_is_finished(&p->a.stream));
 	assert_null(p->a.stream.outbox); /* idle costs nothing, on either side */
 	assert_null(p->b.stream.kept.block);
+	close_pair(p);
+}
+
+static unsigned
+segments_come(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_segs_in;
+}
+
+static void
+the_last_words_and_the_end_share_a_packet(void **state)
+{
+	(void)state;
+	struct pair *p = open_tcp_pair();
+	unsigned before = segments_come(p->b.stream.reader.fd);
+	stream_write_last(&p->a.stream, "goodbye", 7);
+	stream_want_read(&p->b.stream, true);
+	loop_run(p->loop);
+	assert_int_equal(p->b.eof, 1);
+	assert_int_equal(p->b.got_len, 7);
+	assert_memory_equal(p->b.got, "goodbye", 7);
+	assert_int_equal(segments_come(p->b.stream.reader.fd) - before, 1);
+	close_pair(p);
+}
+
+static void
+last_words_wait_for_what_is_queued(void **state)
+{
+	(void)state;
+	struct pair *p = open_tcp_pair();
+	unsigned char last = byte_at(MUCH);
+	write_much(&p->a.stream, MUCH);
+	stream_write_last(&p->a.stream, &last, 1);
+	assert_true(stream_queued(&p->a.stream) > 0);
+	assert_int_equal(stream_write(&p->a.stream, "late", 4), -1);
+	stream_want_read(&p->b.stream, true);
+	loop_run(p->loop);
+	assert_int_equal(p->b.eof, 1);
+	assert_got(&p->b, MUCH + 1);
 	close_pair(p);
 }
 
@@ -336,6 +404,8 @@ main(void)
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(megabytes_pass_whole_when_the_writer_is_far_ahead),
+		cmocka_unit_test(the_last_words_and_the_end_share_a_packet),
+		cmocka_unit_test(last_words_wait_for_what_is_queued),
 		cmocka_unit_test(what_the_owner_leaves_is_offered_again_in_front_of_the_next_bytes),
 		cmocka_unit_test(kept_bytes_are_offered_on_resume_though_the_socket_is_silent),
 		cmocka_unit_test(an_urgent_frame_overtakes_what_is_queued_at_a_boundary),
