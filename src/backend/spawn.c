@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -179,8 +178,11 @@ become(struct job *job)
 	job->step = SPAWN_CHDIR;
 	if (program->directory != NULL && syscall(SYS_chdir, program->directory) == -1)
 		return;
-	/* Ours are all close-on-exec; this is for what a library, or whoever started the server, has left open. */
-	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+	/*
+	 * Also what a library, or whoever started the server, has left open. And not by execve(2), which lets the
+	 * server go on before it closes: epoll tells of what we have closed as long as a copy of it is open.
+	 */
+	syscall(SYS_close_range, 3, ~0U, 0);
 	job->step = SPAWN_EXEC;
 	syscall(SYS_execve, program->argv[0], program->argv, program->env);
 }

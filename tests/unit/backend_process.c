@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -713,6 +714,31 @@ a_program_starts_with_a_clean_signal_state(void **state)
 	signal(SIGUSR1, SIG_DFL);
 	signal(SIGUSR2, SIG_DFL);
 	signal(SIGRTMAX, SIG_DFL);
+}
+
+/* Else epoll would tell of it, and libev register anew all that it watches. */
+static void
+what_is_closed_when_a_program_has_started_is_closed(void **state)
+{
+	const struct backend_options opt = { .ops = &backend_process };
+	const struct program program = { .argv = (const char *const[]){ "/bin/true", NULL }, .env = (char *const[]){ NULL } };
+	(void)state;
+	if (!vfork_is_real())
+		skip();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 100; i++) {
+		struct spawned child;
+		int ends[2];
+		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+		assert_int_equal(spawn_program(&opt, &program, (const int[]){ null, null, null }, &child), 0);
+		close(ends[1]);
+		struct pollfd reader = { .fd = ends[0], .events = POLLIN };
+		assert_int_equal(poll(&reader, 1, 0), 1); /* at once: nobody has a copy of the other end */
+		assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+		close(ends[0]);
+		close(child.pidfd);
+	}
+	close(null);
 }
 
 static void
@@ -1510,6 +1536,7 @@ main(void)
 		cmocka_unit_test(a_grandchild_that_writes_is_listened_to),
 		cmocka_unit_test(a_grandchild_that_writes_for_ever_ends_soon_after_the_client),
 		cmocka_unit_test(a_program_starts_with_a_clean_signal_state),
+		cmocka_unit_test(what_is_closed_when_a_program_has_started_is_closed),
 		cmocka_unit_test(a_program_leads_its_own_group),
 		cmocka_unit_test(a_program_finds_three_descriptors_and_no_more),
 		cmocka_unit_test(descriptors_that_land_on_0_to_2_are_no_trouble),
