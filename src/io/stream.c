@@ -4,8 +4,7 @@
  * is copied, and only then does a stream own memory.
  *
  * The queue is a list of chunks. A chunk begins and ends where a stream_send() did, which is why a
- * control frame may be put between two of them, but not in front of those that have begun: the one
- * that is partly gone, and those of which libssl has made a record that it could not send whole.
+ * control frame may be put between two of them, but not in front of the one that is partly gone.
  *
  * Who is watched is never remembered: watch() derives it from what there is to do, and from what libssl
  * waits for, which may be the other direction.
@@ -29,7 +28,6 @@
 enum {
 	CHUNK_MIN = 2048, /* small sends behind each other share a chunk */
 	CHUNK_VECTORS = 16,
-	TLS_FLAT = 64 * 1024, /* slices are laid side by side before they are encrypted: four full records */
 	TLS_HANDSHAKE = 0x16, /* first byte of a client that speaks TLS (RFC 8446 5.1) */
 };
 
@@ -63,8 +61,6 @@ struct stream_tls {
 	struct tls_context *context;
 	struct tls *tls;         /* NULL until the first byte is seen */
 	struct loop_timer again; /* for what libssl holds, of which the socket will not speak */
-	size_t shown;            /* bytes at the head of the queue that it has made a record of, which waits */
-	bool has_more;           /* it has bytes, or the end, that were not asked for yet */
 	bool read_wants_write;
 	bool write_wants_read;
 };
@@ -207,67 +203,35 @@ tell_tls_from_plain(struct stream *s)
 	return -1;
 }
 
-/* libssl is asked again when what it waits for has come. */
-static void
-wait_for(struct stream *s, ssize_t wish, bool reading)
+size_t
+stream_sealed(const struct stream *s)
 {
-	if (reading)
-		s->secure->read_wants_write = wish == TLS_WANTS_WRITE;
-	else
-		s->secure->write_wants_read = wish == TLS_WANTS_READ;
+	return stream_tls(s) == NULL || s->failed ? 0 : tls_unsent(s->secure->tls);
 }
 
-/* Records are small: several are read for one look at the frames in them. Returns as recv(2). */
+/* Returns as recv(2). */
 static ssize_t
 receive_tls(struct stream *s, unsigned char *data, size_t len)
 {
-	size_t got = 0;
-	ssize_t n = 1;
-	while (got < len && (n = tls_read(s->secure->tls, data + got, len - got)) > 0)
-		got += (size_t)n;
-	wait_for(s, n, true);
-	s->secure->has_more = got > 0 && n != TLS_WANTS_READ && n != TLS_WANTS_WRITE;
-	if (s->secure->has_more)
-		loop_timer_set(&s->secure->again, 0);
-	if (got > 0)
-		return (ssize_t)got;
-	if (n != TLS_FAILED)
+	struct stream_tls *secure = s->secure;
+	ssize_t n = tls_read(secure->tls, data, len);
+	secure->read_wants_write = n == TLS_WANTS_WRITE;
+	if (tls_has_more(secure->tls))
+		loop_timer_set(&secure->again, 0);
+	if (n == TLS_WANTS_READ || n == TLS_WANTS_WRITE)
 		errno = EAGAIN;
-	return n == 0 ? 0 : -1;
-}
-
-/* Lays as much of VEC as fits side by side; one slice is taken where it lies. */
-static struct span
-flatten(const struct iovec *vec, int count, unsigned char *flat)
-{
-	if (count == 1)
-		return (struct span){ vec->iov_base, vec->iov_len };
-	size_t len = 0;
-	for (int i = 0; i < count && len < TLS_FLAT; i++) {
-		size_t part = vec[i].iov_len < TLS_FLAT - len ? vec[i].iov_len : TLS_FLAT - len;
-		memcpy(flat + len, vec[i].iov_base, part);
-		len += part;
-	}
-	return (struct span){ flat, len };
+	return n >= 0 ? n : -1;
 }
 
 /* Returns as writev(2). */
 static ssize_t
 write_tls(struct stream *s, const struct iovec *vec, int count)
 {
-	static _Thread_local unsigned char flat[TLS_FLAT];
-	struct span rest = flatten(vec, count, flat);
-	size_t taken = 0;
-	ssize_t n = 0;
-	while (rest.len > 0 && (n = tls_write(s->secure->tls, rest.data, rest.len)) > 0) {
-		span_skip(&rest, (size_t)n);
-		taken += (size_t)n;
-	}
-	wait_for(s, n, false);
-	s->secure->shown = rest.len < TLS_RECORD_MAX ? rest.len : TLS_RECORD_MAX;
-	if (taken == 0 && n != TLS_FAILED)
+	ssize_t n = tls_write(s->secure->tls, vec, count);
+	s->secure->write_wants_read = n == TLS_WANTS_READ;
+	if (n == TLS_WANTS_READ || n == TLS_WANTS_WRITE)
 		errno = EAGAIN;
-	return taken > 0 ? (ssize_t)taken : -1;
+	return n >= 0 ? n : -1;
 }
 
 /* --- input ------------------------------------------------------------------------------------ */
@@ -377,7 +341,7 @@ stream_want_read(struct stream *s, bool yes)
 	watch(s);
 	if (yes && (buf_len(&s->kept) > 0 || s->input.len > 0))
 		loop_defer(s->loop, &s->resume, on_resume, s);
-	if (yes && s->secure != NULL && s->secure->has_more)
+	if (yes && stream_tls(s) != NULL && tls_has_more(s->secure->tls))
 		loop_timer_set(&s->secure->again, 0);
 }
 
@@ -462,13 +426,6 @@ last_chunk_with_room(struct stream *s, size_t len)
 	return last->urgent || last->begun || last->cap - last->len < len ? NULL : last;
 }
 
-/* Of the head of the queue: libssl has made a record of it and wants to see it again. */
-static size_t
-shown_to_tls(const struct stream *s)
-{
-	return s->secure == NULL ? 0 : s->secure->shown;
-}
-
 /* Queues all but the first GONE bytes of VEC. */
 static int
 enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size_t gone)
@@ -476,7 +433,7 @@ enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size
 	if (open_outbox(s) == -1)
 		return -1;
 	struct stream_outbox *box = s->outbox;
-	bool begun = gone > 0 || (box->queued == 0 && shown_to_tls(s) > 0);
+	bool begun = gone > 0;
 	struct stream_chunk *c = begun ? NULL : last_chunk_with_room(s, total);
 	if (c == NULL) {
 		c = chunk_new(total - gone);
@@ -493,7 +450,6 @@ enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size
 		c->len += vec[i].iov_len - skip;
 		gone -= skip;
 	}
-	watch(s);
 	return 0;
 }
 
@@ -511,14 +467,16 @@ send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
 		}
 		gone = n > 0 ? (size_t)n : 0;
 		s->sent += gone;
-		if (gone == total)
+		if (gone == total && stream_queued(s) == 0)
 			return 0;
 		s->sent_ms = loop_now_ms(s->loop); /* the clock of send_timeout starts here */
 	}
-	if (enqueue(s, vec, count, total, gone) == 0)
-		return 0;
-	fail_output(s, ENOMEM);
-	return -1;
+	if (gone < total && enqueue(s, vec, count, total, gone) == -1) {
+		fail_output(s, ENOMEM);
+		return -1;
+	}
+	watch(s);
+	return 0;
 }
 
 int
@@ -608,18 +566,6 @@ write_queue(struct stream *s)
 	return write_vectors(s, vec, count);
 }
 
-/* libssl wants to see it again: nothing may go in front of it. */
-static void
-hold_what_is_shown(struct stream *s)
-{
-	size_t shown = shown_to_tls(s);
-	for (struct stream_chunk *c = s->outbox->queue; c != NULL && shown > 0; c = c->next) {
-		size_t part = c->len - c->gone;
-		c->begun = true;
-		shown -= part < shown ? part : shown;
-	}
-}
-
 static void
 tell_room(struct stream *s)
 {
@@ -635,7 +581,6 @@ flush_queue(struct stream *s)
 	int error = errno;
 	if (n > 0)
 		drop_written(s, (size_t)n);
-	hold_what_is_shown(s);
 	if (n == -1) {
 		if (would_block(error))
 			watch(s);

@@ -147,10 +147,13 @@ ssize_t stream_send_file(struct stream *s, int fd, uint64_t *at, size_t len);
 /* STREAM_ROOM comes as soon as the kernel takes something, in the next turn at the earliest. */
 void stream_want_room(struct stream *s);
 
+/* Of what is queued: bytes that are records of TLS already. */
+size_t stream_sealed(const struct stream *s);
+
 static inline size_t
 stream_queued(const struct stream *s)
 {
-	return s->outbox == NULL ? 0 : s->outbox->queued;
+	return (s->outbox == NULL ? 0 : s->outbox->queued) + (s->secure == NULL ? 0 : stream_sealed(s));
 }
 
 /*

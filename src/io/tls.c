@@ -1,6 +1,9 @@
 /*
  * The one idea: libssl speaks through read and write that may want the other direction first; the
  * stream hears only "how many", "wants", or "failed", and never which protocol message it was.
+ *
+ * Between libssl and the socket stands a BIO of ours, for the sake of system calls: the records of one
+ * turn leave together, and a socket that has just been emptied is not asked again.
  */
 #include "io/tls.h"
 
@@ -19,7 +22,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SELF_SIGNED_DAYS = 365, WHAT_MAX = 512 };
+#include "base/buf.h"
+#include "io/direct.h"
+
+enum {
+	SELF_SIGNED_DAYS = 365,
+	WHAT_MAX = 512,
+	RECORD_MAX = 16384,         /* plain bytes in one (RFC 8446 5.1) */
+	WIRE_ROOM = 68 * 1024,      /* four full records and what belongs to them leave at once */
+	UNSENT_MAX = 2 * WIRE_ROOM, /* above it nothing is read: libssl might answer, as it does who wants to renegotiate */
+};
 
 /* Forward secrecy and AEAD only (RFC 9325 4.2). */
 static const char modern_ciphers[] =
@@ -28,6 +40,7 @@ static const char modern_ciphers[] =
 
 struct tls_context {
 	atomic_uint references;
+	BIO_METHOD *socket;
 	size_t count;
 	SSL_CTX *ssl[]; /* one for each certificate */
 };
@@ -36,10 +49,21 @@ struct tls {
 	SSL *ssl;
 	struct tls_context *context;
 	const char *failure;
-	size_t shown; /* bytes of the record that could not be sent whole */
-	bool broken;  /* by a fault of the protocol: libssl must not be asked again */
-	bool told;    /* the peer has our close_notify, or cannot have it */
+	struct buf unsent; /* records that the kernel did not take */
+	int fd;
+	int send_error; /* errno: no more can be sent */
+	bool emptied;   /* the last recv(2) has left nothing */
+	bool ended;     /* by the socket's end */
+	bool has_more;
+	bool broken; /* by a fault of the protocol: libssl must not be asked again */
+	bool told;   /* our close_notify is made, or cannot be */
 };
+
+/* Records on their way to the kernel: a thread's connections speak one after the other. */
+static _Thread_local struct {
+	size_t len;
+	unsigned char data[WIRE_ROOM];
+} wire;
 
 /* --- faults ------------------------------------------------------------------------------------- */
 
@@ -279,6 +303,97 @@ make_certificate(struct maker *m, SSL_CTX *ssl)
 	EVP_PKEY_free(key);
 }
 
+/* --- between libssl and the socket ---------------------------------------------------------------- */
+
+static bool
+would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+/* Returns how many bytes the kernel takes. */
+static size_t
+send_now(struct tls *tls, const void *data, size_t len)
+{
+	ssize_t n = direct_send(tls->fd, data, len, MSG_NOSIGNAL);
+	if (n == -1 && !would_block(errno))
+		tls->send_error = errno;
+	return n == -1 ? 0 : (size_t)n;
+}
+
+/* To the kernel, or behind what it has not taken before. Leaves errno alone, as libssl's callers want it. */
+static void
+flush_wire(struct tls *tls)
+{
+	int error = errno;
+	size_t gone = wire.len == 0 || buf_len(&tls->unsent) > 0 ? 0 : send_now(tls, wire.data, wire.len);
+	if (tls->send_error == 0 && buf_append(&tls->unsent, wire.data + gone, wire.len - gone) == -1)
+		tls->send_error = ENOMEM;
+	wire.len = 0;
+	errno = error;
+}
+
+/* Another try for what the kernel did not take. */
+static bool
+flush_unsent(struct tls *tls)
+{
+	struct span unsent = buf_span(&tls->unsent);
+	size_t gone = unsent.len == 0 ? 0 : send_now(tls, unsent.data, unsent.len);
+	buf_drop(&tls->unsent, gone);
+	return gone > 0;
+}
+
+static int
+write_socket(BIO *bio, const char *data, size_t len, size_t *taken)
+{
+	assert(len <= WIRE_ROOM);
+	if (len > WIRE_ROOM - wire.len)
+		flush_wire(BIO_get_data(bio));
+	memcpy(wire.data + wire.len, data, len);
+	wire.len += len;
+	*taken = len;
+	return 1;
+}
+
+static int
+read_socket(BIO *bio, char *data, size_t len, size_t *got)
+{
+	struct tls *tls = BIO_get_data(bio);
+	*got = 0;
+	BIO_clear_retry_flags(bio);
+	if (buf_len(&tls->unsent) > UNSENT_MAX) {
+		BIO_set_retry_write(bio);
+		return 0;
+	}
+	ssize_t n = tls->emptied ? -1 : direct_recv(tls->fd, data, len, 0);
+	if (n == -1 && (tls->emptied || would_block(errno)))
+		BIO_set_retry_read(bio);
+	tls->ended |= n == 0;
+	tls->emptied |= n < (ssize_t)len;
+	*got = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+static long
+control_socket(BIO *bio, int command, long number, void *argument)
+{
+	const struct tls *tls = BIO_get_data(bio);
+	(void)number, (void)argument;
+	return command == BIO_CTRL_EOF ? tls->ended : command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *
+make_socket_method(void)
+{
+	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "wsgate");
+	if (method == NULL)
+		return NULL;
+	BIO_meth_set_write_ex(method, write_socket);
+	BIO_meth_set_read_ex(method, read_socket);
+	BIO_meth_set_ctrl(method, control_socket);
+	return method;
+}
+
 /* --- contexts ----------------------------------------------------------------------------------- */
 
 static void
@@ -316,6 +431,9 @@ tls_context_new(const struct tls_options *opt, tls_fault_fn *fn, void *owner)
 	}
 	ERR_clear_error();
 	context->references = 1;
+	context->socket = make_socket_method();
+	if (context->socket == NULL)
+		say(&m, TLS_SETUP, 0, false, "out of memory");
 	for (size_t i = 0; i < count; i++)
 		add_certificate(&m, context, i);
 	if (!m.failed)
@@ -339,6 +457,7 @@ tls_context_release(struct tls_context *context)
 		return;
 	for (size_t i = 0; i < context->count; i++)
 		SSL_CTX_free(context->ssl[i]);
+	BIO_meth_free(context->socket);
 	free(context);
 }
 
@@ -359,18 +478,20 @@ struct tls *
 tls_new(struct tls_context *context, int fd)
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
-	if (tls == NULL)
-		return NULL;
-	tls->ssl = SSL_new(context->ssl[0]);
-	if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1) {
+	BIO *bio = BIO_new(context->socket);
+	SSL *ssl = SSL_new(context->ssl[0]);
+	if (tls == NULL || bio == NULL || ssl == NULL) {
 		ERR_clear_error();
-		SSL_free(tls->ssl);
+		SSL_free(ssl);
+		BIO_free(bio);
 		free(tls);
 		return NULL;
 	}
-	SSL_set_accept_state(tls->ssl);
-	tls->context = tls_context_hold(context);
-	tls->failure = "";
+	BIO_set_data(bio, tls);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(ssl, bio, bio);
+	SSL_set_accept_state(ssl);
+	*tls = (struct tls){ .ssl = ssl, .context = tls_context_hold(context), .fd = fd, .failure = "" };
 	return tls;
 }
 
@@ -381,6 +502,7 @@ tls_free(struct tls *tls)
 		return;
 	SSL_free(tls->ssl);
 	tls_context_release(tls->context);
+	buf_clear(&tls->unsent);
 	free(tls);
 }
 
@@ -420,11 +542,13 @@ clamp(size_t len)
 	return len > 1 << 30 ? 1 << 30 : (int)len;
 }
 
-/* The queue of errors is the thread's: what another connection left there would be blamed on this one. */
+/* The queue of errors is the thread's: what another connection left there would be blamed on this one. To look is cheaper than to clear. */
 static int
 begin(struct tls *tls)
 {
-	ERR_clear_error();
+	if (ERR_peek_error() != 0)
+		ERR_clear_error();
+	tls->emptied = false;
 	errno = tls->broken ? EPROTO : 0;
 	return tls->broken ? -1 : 0;
 }
@@ -432,36 +556,120 @@ begin(struct tls *tls)
 ssize_t
 tls_read(struct tls *tls, void *data, size_t len)
 {
+	tls->has_more = false;
 	if (begin(tls) == -1)
 		return TLS_FAILED;
-	int n = SSL_read(tls->ssl, data, clamp(len));
-	return n > 0 ? n : explain(tls, n);
+	size_t got = 0;
+	int n;
+	do {
+		n = SSL_read(tls->ssl, (unsigned char *)data + got, clamp(len - got));
+		got += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && got < len && (!tls->emptied || SSL_has_pending(tls->ssl)));
+	flush_wire(tls);
+	ssize_t last = n > 0 ? n : explain(tls, n);
+	tls->has_more = got > 0 && (n > 0 ? SSL_has_pending(tls->ssl) : last == 0 || last == TLS_FAILED);
+	return got > 0 ? (ssize_t)got : last;
+}
+
+bool
+tls_has_more(const struct tls *tls)
+{
+	return tls->has_more;
+}
+
+/* What is left of some slices. */
+struct slices {
+	const struct iovec *vec;
+	int count;
+	size_t gone; /* of the first */
+};
+
+static void
+skip(struct slices *s, size_t len)
+{
+	s->gone += len;
+	while (s->count > 0 && s->gone >= s->vec->iov_len) {
+		s->gone -= s->vec->iov_len;
+		s->vec++;
+		s->count--;
+	}
+}
+
+/* The next record's bytes: where they lie if they are in one piece, else laid side by side in FLAT. */
+static struct span
+next_record(const struct slices *s, unsigned char flat[static RECORD_MAX])
+{
+	if (s->count == 0)
+		return (struct span){ NULL, 0 };
+	size_t gone = s->gone, len = s->vec->iov_len - gone;
+	if (s->count == 1 || len >= RECORD_MAX)
+		return (struct span){ (unsigned char *)s->vec->iov_base + gone, len < RECORD_MAX ? len : RECORD_MAX };
+	len = 0;
+	for (int i = 0; i < s->count && len < RECORD_MAX; i++, gone = 0) {
+		size_t part = s->vec[i].iov_len - gone;
+		part = part < RECORD_MAX - len ? part : RECORD_MAX - len;
+		memcpy(flat + len, (unsigned char *)s->vec[i].iov_base + gone, part);
+		len += part;
+	}
+	return (struct span){ flat, len };
 }
 
 /* One record at a time: only between two does libssl answer a KeyUpdate (RFC 8446 4.6.3). */
-ssize_t
-tls_write(struct tls *tls, const void *data, size_t len)
+static int
+write_records(struct tls *tls, struct slices *rest, size_t *taken)
 {
+	static _Thread_local unsigned char flat[RECORD_MAX];
+	struct span record;
+	int n = 1;
+	skip(rest, 0);
+	while (n > 0 && buf_len(&tls->unsent) == 0 && (record = next_record(rest, flat)).len > 0) {
+		n = SSL_write(tls->ssl, record.data, (int)record.len);
+		*taken += n > 0 ? (size_t)n : 0;
+		skip(rest, n > 0 ? (size_t)n : 0);
+	}
+	flush_wire(tls);
+	return n;
+}
+
+ssize_t
+tls_write(struct tls *tls, const struct iovec *vec, int count)
+{
+	bool moved = flush_unsent(tls);
 	if (begin(tls) == -1)
 		return TLS_FAILED;
-	assert(len >= tls->shown);
-	size_t offered = tls->shown > 0 ? tls->shown : len < TLS_RECORD_MAX ? len : TLS_RECORD_MAX;
-	int n = SSL_write(tls->ssl, data, (int)offered);
-	tls->shown = n > 0 ? 0 : offered;
-	ssize_t result = n > 0 ? n : explain(tls, n);
+	size_t taken = 0;
+	struct slices rest = { vec, count, 0 };
+	int n = write_records(tls, &rest, &taken);
+	if (tls->send_error != 0)
+		return fail(tls, tls->send_error, strerrordesc_np(tls->send_error));
+	if (taken > 0 || moved)
+		return (ssize_t)taken;
+	if (buf_len(&tls->unsent) > 0)
+		return TLS_WANTS_WRITE;
+	if (n > 0)
+		return 0;
+	ssize_t result = explain(tls, n);
 	/* libssl speaks of the peer's end, which came before, rather than of what happened now. */
 	return result != 0 ? result : fail(tls, errno != 0 ? errno : EPIPE, "the peer has gone");
+}
+
+size_t
+tls_unsent(const struct tls *tls)
+{
+	return tls->send_error == 0 ? buf_len(&tls->unsent) : 0;
 }
 
 int
 tls_close_notify(struct tls *tls)
 {
-	if (tls->told || begin(tls) == -1 || !SSL_is_init_finished(tls->ssl))
-		return 0;
-	int n = SSL_shutdown(tls->ssl);
-	tls->told = n >= 0 || SSL_get_error(tls->ssl, n) != SSL_ERROR_WANT_WRITE;
-	ERR_clear_error();
-	return tls->told ? 0 : TLS_WANTS_WRITE;
+	flush_unsent(tls);
+	if (!tls->told && begin(tls) == 0 && SSL_is_init_finished(tls->ssl)) {
+		tls->told = true;
+		SSL_shutdown(tls->ssl);
+		ERR_clear_error();
+		flush_wire(tls);
+	}
+	return tls_unsent(tls) > 0 ? TLS_WANTS_WRITE : 0;
 }
 
 bool

@@ -5,7 +5,7 @@
  * any thread. A tls is one connection's state on its descriptor, used by its stream alone.
  *
  * No renegotiation, no compression, no early data; ALPN is http/1.1 (RFC 7301). Buffers are given
- * back while a connection is idle. Writes go to the socket by write(2): the process ignores SIGPIPE.
+ * back while a connection is idle.
  */
 #ifndef IO_TLS_H
 #define IO_TLS_H
@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct tls_context;
 struct tls;
@@ -66,13 +67,20 @@ enum { TLS_WANTS_READ = -1, TLS_WANTS_WRITE = -2, TLS_FAILED = -3 };
  */
 ssize_t tls_read(struct tls *tls, void *data, size_t len);
 
+/* After tls_read(): it has more, or the end, of which the socket will not speak. */
+bool tls_has_more(const struct tls *tls);
+
 /*
- * Writes from LEN bytes; returns how many were taken, or as above. After TLS_WANTS_* the first
- * TLS_RECORD_MAX of the same bytes (or as many as there were) must be offered first again, perhaps
- * with others behind them.
+ * Makes records of COUNT slices and sends them together. Returns how many plain bytes were taken: 0 if
+ * only what was unsent has moved; or as above.
  */
-enum { TLS_RECORD_MAX = 16384 }; /* RFC 8446 5.1 */
-ssize_t tls_write(struct tls *tls, const void *data, size_t len);
+ssize_t tls_write(struct tls *tls, const struct iovec *vec, int count);
+
+/*
+ * Bytes of records that the kernel did not take: tls_write(), with or without slices, goes on with them
+ * once the socket is writable. Meanwhile it takes no others.
+ */
+size_t tls_unsent(const struct tls *tls);
 
 /*
  * Tells the peer that no more comes (close_notify, RFC 8446 6.1). TLS_WANTS_WRITE: call again once the

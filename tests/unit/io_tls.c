@@ -12,6 +12,8 @@
 #include <malloc.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -405,16 +407,11 @@ connect_tcp(int fd[2])
 }
 
 static struct pair *
-begin(int version, const struct tls_options *opt, bool tcp)
+begin_on(const int fd[2], int version, const struct tls_options *opt)
 {
 	struct pair *p = calloc(1, sizeof(*p));
-	int fd[2];
 	p->loop = loop_new();
 	p->context = context_of(opt);
-	if (tcp)
-		connect_tcp(fd);
-	else
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
 	p->server.loop = p->loop;
 	p->server.got = malloc(2 * MUCH);
 	stream_init_socket(&p->server.stream, p->loop, fd[0], on_event, &p->server);
@@ -423,6 +420,17 @@ begin(int version, const struct tls_options *opt, bool tcp)
 	stream_want_read(&p->server.stream, true);
 	p->client = client_new(fd[1], version);
 	return p;
+}
+
+static struct pair *
+begin(int version, const struct tls_options *opt, bool tcp)
+{
+	int fd[2];
+	if (tcp)
+		connect_tcp(fd);
+	else
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+	return begin_on(fd, version, opt);
 }
 
 static void
@@ -611,6 +619,24 @@ many_slices_leave_in_one_record(void **state)
 	end(p);
 }
 
+static void
+the_records_of_one_turn_leave_in_one_call(void **state)
+{
+	(void)state;
+	static unsigned char packet[100000];
+	int fd[2]; /* what is sent by one call is received by one */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+	struct pair *p = begin_on(fd, TLS1_3_VERSION, NULL);
+	SSL_set_read_ahead(p->client->ssl, 1);
+	p->client->to_send = 1;
+	UNTIL(p, p->server.got_len == 1);
+	assert_int_equal(recv(fd[1], packet, sizeof(packet), 0), -1); /* the handshake is over, tickets included */
+	memset(packet, 'x', 60000);
+	assert_int_equal(stream_write(&p->server.stream, packet, 60000), 0);
+	assert_int_equal(recv(fd[1], packet, sizeof(packet), 0), 60000 + 4 * 22);
+	end(p);
+}
+
 /* --- pauses ------------------------------------------------------------------------------------- */
 
 static void
@@ -725,7 +751,7 @@ static void
 new_keys_that_are_asked_for_while_the_client_does_not_read_cost_no_spinning_and_no_byte(void **state)
 {
 	(void)state;
-	enum { ROUNDS = 8 };
+	enum { ROUNDS = 4 };
 	struct pair *p = connected(TLS1_3_VERSION, NULL, true);
 	p->client->budget = 0;
 	server_writes(p, MUCH);
@@ -771,7 +797,7 @@ fill_socket(struct pair *p)
 }
 
 static void
-a_read_that_waits_to_write_does_not_spin_while_more_comes(void **state)
+a_new_key_that_cannot_be_sent_holds_up_no_reading_and_does_not_spin(void **state)
 {
 	(void)state;
 	struct pair *p = connected(TLS1_3_VERSION, NULL, false);
@@ -782,19 +808,102 @@ a_read_that_waits_to_write_does_not_spin_while_more_comes(void **state)
 	turn(p);
 	unsigned char c = byte_at(sent);
 	assert_int_equal(stream_write(&p->server.stream, &c, 1), 0); /* the new key goes first, and cannot */
-	assert_int_equal(stream_queued(&p->server.stream), 1);
+	assert_true(stream_sealed(&p->server.stream) > 0);
 	p->client->to_send = 1000;
-	client_write(p->client);
-	assert_int_equal(p->client->sent, 1000);
+	UNTIL(p, p->server.got_len == 1000);
+	assert_true(stream_sealed(&p->server.stream) > 0);
 	assert_true(wakes(p) < MANY_WAKES);
-	assert_int_equal(p->server.got_len, 0);
 	stream_want_read(&p->server.stream, false);
 	assert_true(wakes(p) < MANY_WAKES);
-	stream_want_read(&p->server.stream, true);
 	p->client->budget = SIZE_MAX;
-	UNTIL(p, p->server.got_len == 1000 && p->client->got_len == sent + 1);
+	UNTIL(p, p->client->got_len == sent + 1);
 	assert_bytes(p->server.got, p->server.got_len, 1000);
 	assert_bytes(p->client->got, p->client->got_len, sent + 1);
+	assert_int_equal(stream_queued(&p->server.stream), 0);
+	end(p);
+}
+
+/* Makes records of TLS 1.2 that no libssl would send (RFC 5246 6.3, RFC 5288 3). */
+struct forger {
+	unsigned char key[16], salt[4];
+	uint64_t sequence;
+};
+
+static void
+learn_to_forge(struct forger *f, SSL *ssl)
+{
+	unsigned char master[48], seed[13 + 64] = "key expansion", block[40];
+	SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof(master));
+	SSL_get_server_random(ssl, seed + 13, 32);
+	SSL_get_client_random(ssl, seed + 45, 32);
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string("digest", (char[]){ "SHA256" }, 0),
+		OSSL_PARAM_construct_octet_string("secret", master, sizeof(master)),
+		OSSL_PARAM_construct_octet_string("seed", seed, sizeof(seed)), OSSL_PARAM_construct_end() };
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+	assert_int_equal(EVP_KDF_derive(ctx, block, sizeof(block), params), 1);
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	memcpy(f->key, block, 16);
+	memcpy(f->salt, block + 32, 4);
+	f->sequence = 1; /* Finished was the first */
+}
+
+/* The record of a ClientHello's beginning, which is enough to be refused. */
+enum { FORGED = 5 + 8 + 4 + 16 };
+static void
+forge_client_hello(struct forger *f, unsigned char record[static FORGED])
+{
+	static const unsigned char hello[4] = { 1, 0, 0, 0 };
+	unsigned char nonce[12], aad[13] = { 0, 0, 0, 0, 0, 0, 0, 0, 22, 3, 3, 0, sizeof(hello) };
+	int len;
+	memcpy(record, (unsigned char[]){ 22, 3, 3, 0, FORGED - 5 }, 5);
+	for (int i = 0; i < 8; i++)
+		aad[i] = record[5 + i] = (unsigned char)(f->sequence >> (56 - 8 * i));
+	f->sequence++;
+	memcpy(nonce, f->salt, 4);
+	memcpy(nonce + 4, record + 5, 8);
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	EVP_EncryptInit_ex(ctx, EVP_aes_128_gcm(), NULL, f->key, nonce);
+	EVP_EncryptUpdate(ctx, NULL, &len, aad, sizeof(aad));
+	EVP_EncryptUpdate(ctx, record + 13, &len, hello, sizeof(hello));
+	EVP_EncryptFinal_ex(ctx, record + 17, &len);
+	assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, record + 17), 1);
+	EVP_CIPHER_CTX_free(ctx);
+}
+
+static void
+who_wants_to_renegotiate_without_end_and_does_not_read_is_not_read(void **state)
+{
+	(void)state;
+	enum { BATCH = 1000, MOST = 60 };
+	static unsigned char records[BATCH * FORGED], answers[65536];
+	struct forger forger;
+	struct pair *p = begin(TLS1_2_VERSION, NULL, false);
+	SSL_set_cipher_list(p->client->ssl, "ECDHE-ECDSA-AES128-GCM-SHA256");
+	UNTIL(p, p->client->open && stream_tls(&p->server.stream) != NULL && tls_is_open(stream_tls(&p->server.stream)));
+	p->client->budget = 0;
+	learn_to_forge(&forger, p->client->ssl);
+	size_t sent = 0, total = 0, sealed = 0;
+	for (int turns = 0; turns < 50 && total < MOST * sizeof(records); turns++) {
+		for (size_t i = 0; sent == 0 && i < BATCH; i++)
+			forge_client_hello(&forger, records + i * FORGED);
+		ssize_t n = send(p->client->fd, records + sent, sizeof(records) - sent, MSG_DONTWAIT);
+		if (n > 0) {
+			sent = (sent + (size_t)n) % sizeof(records);
+			total += (size_t)n;
+			turns = 0;
+		}
+		turn(p);
+		sealed = stream_sealed(&p->server.stream) > sealed ? stream_sealed(&p->server.stream) : sealed;
+	}
+	assert_true(total < MOST * sizeof(records)); /* it stopped listening */
+	assert_true(sealed > 0 && sealed < 300000);
+	assert_true(wakes(p) < MANY_WAKES);
+	while (recv(p->client->fd, answers, sizeof(answers), MSG_DONTWAIT) > 0)
+		turn(p);
+	assert_int_equal(stream_sealed(&p->server.stream), 0); /* and goes on */
+	assert_int_equal(p->server.eof + p->server.failed, 0);
 	end(p);
 }
 
@@ -826,7 +935,7 @@ an_urgent_frame_goes_behind_a_record_of_which_nothing_has_left(void **state)
 	struct pair *p = connected(TLS1_3_VERSION, NULL, false);
 	size_t sent = fill_socket(p);
 	assert_int_equal(stream_write(&p->server.stream, "first", 5), 0);
-	assert_int_equal(stream_queued(&p->server.stream), 5);
+	assert_true(stream_sealed(&p->server.stream) > 5);
 	assert_int_equal(stream_write(&p->server.stream, "second", 6), 0);
 	assert_int_equal(stream_overtake(&p->server.stream, "PING", 4), 0);
 	UNTIL(p, p->client->got_len == sent + 15);
@@ -835,10 +944,10 @@ an_urgent_frame_goes_behind_a_record_of_which_nothing_has_left(void **state)
 }
 
 static void
-an_urgent_frame_waits_for_one_record_not_for_the_whole_queue(void **state)
+an_urgent_frame_waits_for_one_frame_not_for_the_whole_queue(void **state)
 {
 	(void)state;
-	enum { PIECE = 9000, PIECES = 100, ROUNDS = 10 };
+	enum { PIECE = 9000, PIECES = 300, ROUNDS = 10 };
 	struct pair *p = connected(TLS1_3_VERSION, NULL, true);
 	static unsigned char piece[PIECE];
 	p->client->budget = 0;
@@ -860,7 +969,7 @@ an_urgent_frame_waits_for_one_record_not_for_the_whole_queue(void **state)
 		UNTIL(p, (at = memchr(p->client->got + seen, '!', p->client->got_len - seen)) != NULL);
 		size_t position = (size_t)(at - p->client->got);
 		assert_int_equal((position - urgent) % PIECE, 0);
-		assert_true(position >= sent && position < sent + TLS_RECORD_MAX + PIECE);
+		assert_true(position >= sent && position < sent + PIECE);
 		urgent++;
 	}
 	assert_true(urgent > 2);
@@ -1425,6 +1534,7 @@ main(void)
 		cmocka_unit_test(records_of_one_byte_and_reads_of_one_byte_are_the_same_bytes),
 		cmocka_unit_test(a_slow_reader_gets_all_and_the_queue_is_what_it_did_not_take),
 		cmocka_unit_test(many_slices_leave_in_one_record),
+		cmocka_unit_test(the_records_of_one_turn_leave_in_one_call),
 		cmocka_unit_test(a_paused_reader_resumes_with_what_libssl_holds_though_the_socket_is_silent),
 		cmocka_unit_test(a_reader_that_pauses_and_eats_little_each_time_gets_all),
 		cmocka_unit_test(an_end_that_libssl_has_read_already_is_told_after_a_pause),
@@ -1432,10 +1542,11 @@ main(void)
 		cmocka_unit_test(what_is_written_before_the_client_speaks_waits_for_the_handshake),
 		cmocka_unit_test(a_client_that_hangs_up_before_it_speaks_fails_what_waits),
 		cmocka_unit_test(new_keys_that_are_asked_for_while_the_client_does_not_read_cost_no_spinning_and_no_byte),
-		cmocka_unit_test(a_read_that_waits_to_write_does_not_spin_while_more_comes),
+		cmocka_unit_test(a_new_key_that_cannot_be_sent_holds_up_no_reading_and_does_not_spin),
+		cmocka_unit_test(who_wants_to_renegotiate_without_end_and_does_not_read_is_not_read),
 		cmocka_unit_test(an_urgent_frame_overtakes_at_a_boundary_while_a_record_waits_to_be_sent),
 		cmocka_unit_test(an_urgent_frame_goes_behind_a_record_of_which_nothing_has_left),
-		cmocka_unit_test(an_urgent_frame_waits_for_one_record_not_for_the_whole_queue),
+		cmocka_unit_test(an_urgent_frame_waits_for_one_frame_not_for_the_whole_queue),
 		cmocka_unit_test(the_client_sees_close_notify_behind_the_last_byte_and_may_go_on),
 		cmocka_unit_test(a_goodbye_that_finds_the_socket_full_is_said_when_it_is_not),
 		cmocka_unit_test(a_close_says_goodbye_if_it_owes_nothing_and_does_not_if_it_does),
