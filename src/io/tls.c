@@ -38,6 +38,9 @@ static const char modern_ciphers[] =
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
+/* The same order: AES-128 is strong enough, and SHA-256, which comes with it, makes a handshake's keys far faster than SHA-384. */
+static const char modern_ciphersuites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+
 struct tls_context {
 	atomic_uint references;
 	BIO_METHOD *socket;
@@ -163,10 +166,12 @@ new_ssl_context(const struct tls_options *opt)
 	SSL_CTX_set_dh_auto(ssl, 1); /* for those who list such ciphers */
 	/* Sessions are resumed by tickets, which the clients keep (RFC 5077, RFC 8446 4.6.1). */
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ssl, 1); /* the next connection brings the next one */
 	SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"wsgate", 6);
 	SSL_CTX_set_alpn_select_cb(ssl, choose_alpn, NULL);
 	SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
 	SSL_CTX_set_cipher_list(ssl, modern_ciphers);
+	SSL_CTX_set_ciphersuites(ssl, modern_ciphersuites);
 	return ssl;
 }
 
