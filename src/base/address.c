@@ -279,6 +279,41 @@ address_port(const struct address *a)
 	}
 }
 
+struct address_short
+address_shorten(const struct address *a)
+{
+	struct address_short brief = { .port = address_port(a) };
+	if (a->storage.ss_family == AF_INET) {
+		struct sockaddr_in in = as_ipv4(a);
+		brief.ip[10] = brief.ip[11] = 0xff;
+		memcpy(brief.ip + 12, &in.sin_addr, 4);
+	} else if (a->storage.ss_family == AF_INET6) {
+		struct sockaddr_in6 in6 = as_ipv6(a);
+		memcpy(brief.ip, &in6.sin6_addr, sizeof(brief.ip));
+		brief.zone = in6.sin6_scope_id;
+	}
+	return brief;
+}
+
+struct address
+address_restore(const struct address_short *a)
+{
+	static const unsigned char none[sizeof(a->ip)];
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(a->port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(a->port), .sin6_scope_id = a->zone };
+	struct address full = { .len = sizeof(sa_family_t), .storage.ss_family = AF_UNIX };
+	memcpy(&in.sin_addr, a->ip + 12, 4);
+	memcpy(&in6.sin6_addr, a->ip, sizeof(a->ip));
+	if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) {
+		full.len = sizeof(in);
+		memcpy(&full.storage, &in, sizeof(in));
+	} else if (memcmp(a->ip, none, sizeof(none)) != 0) {
+		full.len = sizeof(in6);
+		memcpy(&full.storage, &in6, sizeof(in6));
+	}
+	return full;
+}
+
 bool
 address_is_loopback(const struct address *a)
 {

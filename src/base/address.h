@@ -39,6 +39,20 @@ const char *address_format_host(const struct address *a, char out[static ADDRESS
 /* 0 for a unix socket. */
 uint16_t address_port(const struct address *a);
 
+/*
+ * An internet address in a sixth of the room, for as long as its connection lasts: IPv4 as IPv4-mapped. Of a unix
+ * socket nothing is left but that it is one: IP is all zero.
+ */
+struct address_short {
+	unsigned char ip[16];
+	uint32_t zone; /* of a link-local IPv6 address */
+	uint16_t port;
+};
+
+struct address_short address_shorten(const struct address *a);
+/* What was IPv4-mapped comes back as IPv4. */
+struct address address_restore(const struct address_short *a);
+
 /* 127.0.0.0/8, ::1, or a unix socket? */
 bool address_is_loopback(const struct address *a);
 

@@ -267,9 +267,11 @@ static void
 note_handshake(const struct client *c, const char *otherwise)
 {
 	const struct tls *tls = stream_tls(c->stream);
+	char peer[ADDRESS_TEXT_MAX];
 	if (!is_shaking_hands(c))
 		return;
-	log_debug("%s: no TLS: %s", c->guest.peer, tls != NULL && tls_failure(tls)[0] != '\0' ? tls_failure(tls) : otherwise);
+	log_debug("%s: no TLS: %s", guest_name(&c->guest, peer),
+		tls != NULL && tls_failure(tls)[0] != '\0' ? tls_failure(tls) : otherwise);
 }
 
 /* --- what must be known before a program starts --------------------------------------------------- */
@@ -301,7 +303,8 @@ on_name(void *owner, const struct resolved *found)
 static void
 give_up_name(struct client *c)
 {
-	log_debug("%s: no name was found in time (reverse_lookup)", c->guest.peer);
+	char peer[ADDRESS_TEXT_MAX];
+	log_debug("%s: no name was found in time (reverse_lookup)", guest_name(&c->guest, peer));
 	resolve_cancel(c->lookup);
 	go_on_as(c, NULL);
 }
@@ -310,12 +313,10 @@ give_up_name(struct client *c)
 static bool
 is_name_known(struct client *c)
 {
-	struct address peer;
-	char host[ADDRESS_TEXT_MAX];
 	if (!c->route->reverse_lookup || c->named)
 		return true;
-	guest_host(&c->guest, host);
-	if (address_from_numeric(slice_of(host), 0, &peer) == -1 || keep_head(c) == -1)
+	struct address peer = address_restore(&c->guest.peer);
+	if (peer.storage.ss_family == AF_UNIX || keep_head(c) == -1)
 		return true;
 	c->lookup = resolve_address(worker_loop(c->guest.worker), &peer, on_name, c);
 	if (c->lookup == NULL)
@@ -330,10 +331,11 @@ is_name_known(struct client *c)
 static void
 become_session(struct client *c)
 {
+	char peer[ADDRESS_TEXT_MAX];
 	stream_write(c->stream, buf_span(&c->response).data, buf_len(&c->response));
 	stream_want_read(c->stream, false); /* the session turns it on, and is offered what was kept */
 	if (session_start(&c->guest, c->stream, c->backend, c->route, &c->deflate, slice_of(c->target)) == -1) {
-		log_error("out of memory: a connection from %s is closed", c->guest.peer);
+		log_error("out of memory: a connection from %s is closed", guest_name(&c->guest, peer));
 		client_free(c);
 		return;
 	}
@@ -396,7 +398,8 @@ describe_visit(struct client *c, const struct http_request *req, struct slice re
 {
 	v->subject[0] = v->name[0] = '\0';
 	const struct tls *tls = stream_tls(c->stream);
-	uint16_t port = guest_host(&c->guest, v->host);
+	struct address peer = address_restore(&c->guest.peer);
+	address_format_host(&peer, v->host);
 	if (tls != NULL) {
 		tls_client_subject(tls, v->subject, sizeof(v->subject));
 		tls_client_name(tls, v->name, sizeof(v->name));
@@ -406,7 +409,7 @@ describe_visit(struct client *c, const struct http_request *req, struct slice re
 		.script_name = slice_of(c->route->path),
 		.path_info = rest,
 		.remote_addr = v->host,
-		.remote_port = port,
+		.remote_port = c->guest.peer.port,
 		.remote_host = c->name != NULL ? c->name : v->host,
 		.server_port = c->server_port,
 		.remote_user = v->name,
@@ -919,13 +922,15 @@ client_start(struct worker *w, const struct arrival *arrival)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	struct stream *stream = calloc(1, sizeof(*stream));
-	if (c == NULL || stream == NULL || guest_enter(&c->guest, w, arrival) == -1) {
+	char peer[ADDRESS_TEXT_MAX];
+	if (c == NULL || stream == NULL) {
 		log_error("out of memory: a connection is closed");
 		free(c);
 		free(stream);
 		arrival_discard(w, arrival);
 		return;
 	}
+	guest_enter(&c->guest, w, arrival);
 	c->guest.ops = &client_ops;
 	c->stream = stream;
 	c->refusal = arrival->refusal;
@@ -936,7 +941,7 @@ client_start(struct worker *w, const struct arrival *arrival)
 	stream_init_socket(stream, worker_loop(w), arrival->fd, client_stream, c);
 	loop_timer_init(&c->timer, worker_loop(w), on_timer, c);
 	if (c->tls && stream_expect_tls(stream, arrival->config->tls) == -1) {
-		log_error("out of memory: a connection from %s is closed", c->guest.peer);
+		log_error("out of memory: a connection from %s is closed", guest_name(&c->guest, peer));
 		client_free(c);
 		return;
 	}

@@ -4,7 +4,6 @@
  */
 #include "gate/limit.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,7 @@ enum { BUCKETS = 1024 };
 
 struct visitor {
 	struct visitor *next;
-	struct limit_key key; /* IPv4 as IPv4-mapped; zero for unix sockets */
+	unsigned char ip[16];
 	unsigned count;
 };
 
@@ -47,41 +46,28 @@ limit_free(struct limit *l)
 	free(l);
 }
 
-static struct limit_key
-key_of(const struct address *peer)
-{
-	struct limit_key key = { { 0 } };
-	if (peer->storage.ss_family == AF_INET6)
-		memcpy(key.ip, &((const struct sockaddr_in6 *)&peer->storage)->sin6_addr, 16);
-	if (peer->storage.ss_family == AF_INET) {
-		key.ip[10] = key.ip[11] = 0xff;
-		memcpy(key.ip + 12, &((const struct sockaddr_in *)&peer->storage)->sin_addr, 4);
-	}
-	return key;
-}
-
 /* Where the visitor is linked in, or would be. */
 static struct visitor **
-find_visitor(struct limit *l, const struct limit_key *key)
+find_visitor(struct limit *l, const struct address_short *peer)
 {
 	unsigned hash = 2166136261u;
 	for (int i = 0; i < 16; i++)
-		hash = (hash ^ key->ip[i]) * 16777619u;
+		hash = (hash ^ peer->ip[i]) * 16777619u;
 	struct visitor **v = &l->buckets[hash % BUCKETS];
-	while (*v != NULL && memcmp(&(*v)->key, key, sizeof(*key)) != 0)
+	while (*v != NULL && memcmp((*v)->ip, peer->ip, sizeof(peer->ip)) != 0)
 		v = &(*v)->next;
 	return v;
 }
 
 /* Counts one more of this address; false if MAX are in already, or memory is out. */
 static bool
-visitor_enter(struct limit *l, const struct limit_key *key, unsigned max)
+visitor_enter(struct limit *l, const struct address_short *peer, unsigned max)
 {
 	pthread_mutex_lock(&l->lock);
-	struct visitor **at = find_visitor(l, key);
+	struct visitor **at = find_visitor(l, peer);
 	struct visitor *v = *at;
 	if (v == NULL && (v = calloc(1, sizeof(*v))) != NULL) {
-		v->key = *key;
+		memcpy(v->ip, peer->ip, sizeof(v->ip));
 		*at = v;
 	}
 	bool enters = v != NULL && (max == 0 || v->count < max);
@@ -92,10 +78,10 @@ visitor_enter(struct limit *l, const struct limit_key *key, unsigned max)
 }
 
 static void
-visitor_leave(struct limit *l, const struct limit_key *key)
+visitor_leave(struct limit *l, const struct address_short *peer)
 {
 	pthread_mutex_lock(&l->lock);
-	struct visitor **at = find_visitor(l, key);
+	struct visitor **at = find_visitor(l, peer);
 	struct visitor *v = *at;
 	if (v != NULL && --v->count == 0) {
 		*at = v->next;
@@ -115,21 +101,20 @@ take(atomic_uint *count, unsigned max)
 }
 
 enum limit_result
-limit_enter(struct limit *l, const struct config *config, const struct address *peer, struct limit_key *key)
+limit_enter(struct limit *l, const struct config *config, const struct address_short *peer)
 {
 	if (!take(&l->connections, config->max_connections))
 		return LIMIT_CONNECTIONS;
-	*key = key_of(peer);
-	if (visitor_enter(l, key, config->max_per_ip))
+	if (visitor_enter(l, peer, config->max_per_ip))
 		return LIMIT_OK;
 	atomic_fetch_sub(&l->connections, 1);
 	return LIMIT_PER_IP;
 }
 
 void
-limit_leave(struct limit *l, const struct limit_key *key)
+limit_leave(struct limit *l, const struct address_short *peer)
 {
-	visitor_leave(l, key);
+	visitor_leave(l, peer);
 	atomic_fetch_sub(&l->connections, 1);
 }
 

@@ -18,14 +18,9 @@ struct limit;
 struct limit *limit_new(void);
 void limit_free(struct limit *l);
 
-/* An address as far as it is counted. Unix sockets count as one. */
-struct limit_key {
-	unsigned char ip[16];
-};
-
-/* A connection of PEER begins; on LIMIT_OK limit_leave() of *KEY is owed. */
-enum limit_result limit_enter(struct limit *l, const struct config *config, const struct address *peer, struct limit_key *key);
-void limit_leave(struct limit *l, const struct limit_key *key);
+/* A connection of PEER begins, whatever its port; unix sockets count as one address. On LIMIT_OK limit_leave() is owed. */
+enum limit_result limit_enter(struct limit *l, const struct config *config, const struct address_short *peer);
+void limit_leave(struct limit *l, const struct address_short *peer);
 
 /* Connections that are in. */
 unsigned limit_connections(const struct limit *l);

@@ -73,7 +73,8 @@ record_write(const struct guest *g, const struct record *r)
 	if (!g->config->log_access || !log_wants(LOG_LEVEL_ACCESS))
 		return;
 	struct line l = { .count = 0 };
-	add_text(&l, "client", slice_of(g->peer));
+	char client[ADDRESS_TEXT_MAX];
+	add_text(&l, "client", slice_of(guest_name(g, client)));
 	add_text(&l, "method", r->method);
 	add_text(&l, "target", r->target);
 	add_text(&l, "route", slice_of(r->route));

@@ -61,18 +61,18 @@ on_arrival(void *owner, int fd, const struct address *peer)
 	struct server *s = door->server;
 	struct arrival arrival = {
 		.fd = fd,
-		.peer = *peer,
+		.peer = address_shorten(peer),
 		.config = config_hold(s->config),
 		.server_port = door->port,
 		.tls = door->tls,
 		.redirect_to = door->redirect_to,
 	};
-	arrival.refusal = limit_enter(s->limit, s->config, peer, &arrival.key);
+	arrival.refusal = limit_enter(s->limit, s->config, &arrival.peer);
 	if (worker_welcome(least_loaded(s), &arrival) == 0)
 		return;
 	log_error("out of memory: a connection is closed");
 	if (arrival.refusal == LIMIT_OK)
-		limit_leave(s->limit, &arrival.key);
+		limit_leave(s->limit, &arrival.peer);
 	config_release(arrival.config);
 	close(fd);
 }

@@ -224,20 +224,15 @@ unlink_guest(struct guest *g)
 		g->next->link = g->link;
 }
 
-int
+void
 guest_enter(struct guest *g, struct worker *w, const struct arrival *arrival)
 {
-	char peer[ADDRESS_TEXT_MAX];
-	g->peer = strdup(address_format(&arrival->peer, peer));
-	if (g->peer == NULL)
-		return -1;
 	g->worker = w;
 	g->config = arrival->config;
 	g->begun_ms = loop_now_ms(w->loop);
-	g->key = arrival->key;
+	g->peer = arrival->peer;
 	g->has_place = arrival->refusal == LIMIT_OK;
 	link_guest(g);
-	return 0;
 }
 
 void
@@ -252,10 +247,10 @@ guest_move(struct guest *from, struct guest *to)
 }
 
 static void
-give_back(struct worker *w, struct config *config, const struct limit_key *key, bool has_place)
+give_back(struct worker *w, struct config *config, const struct address_short *peer, bool has_place)
 {
 	if (has_place)
-		limit_leave(w->limit, key);
+		limit_leave(w->limit, peer);
 	config_release(config);
 	atomic_fetch_sub(&w->load, 1);
 	tell_if_drained(w);
@@ -267,27 +262,19 @@ guest_leave(struct guest *g)
 	if (g->config == NULL)
 		return;
 	unlink_guest(g);
-	free(g->peer);
-	give_back(g->worker, g->config, &g->key, g->has_place);
+	give_back(g->worker, g->config, &g->peer, g->has_place);
 }
 
 void
 arrival_discard(struct worker *w, const struct arrival *arrival)
 {
 	close(arrival->fd);
-	give_back(w, arrival->config, &arrival->key, arrival->refusal == LIMIT_OK);
+	give_back(w, arrival->config, &arrival->peer, arrival->refusal == LIMIT_OK);
 }
 
-uint16_t
-guest_host(const struct guest *g, char out[static ADDRESS_TEXT_MAX])
+const char *
+guest_name(const struct guest *g, char out[static ADDRESS_TEXT_MAX])
 {
-	struct slice host;
-	uint16_t port;
-	if (slice_starts(slice_of(g->peer), "unix:") || address_split(slice_of(g->peer), &host, &port) == -1) {
-		out[0] = '\0';
-		return 0;
-	}
-	memcpy(out, host.data, host.len);
-	out[host.len] = '\0';
-	return port;
+	struct address peer = address_restore(&g->peer);
+	return address_format(&peer, out);
 }

@@ -30,18 +30,16 @@ struct guest {
 	struct worker *worker;
 	struct config *config; /* one reference */
 	struct guest *next, **link;
-	char *peer; /* "127.0.0.1:50123", for the log */
 	uint64_t begun_ms;
-	struct limit_key key;
+	struct address_short peer;
 	bool has_place; /* among the counted connections */
 };
 
 /* What main hands over; copied. */
 struct arrival {
 	int fd;
-	struct address peer;
-	struct config *config; /* one reference, now the worker's */
-	struct limit_key key;
+	struct address_short peer;
+	struct config *config;     /* one reference, now the worker's */
 	enum limit_result refusal; /* LIMIT_OK: a place was taken, which the guest gives back at its end */
 	const char *server_port;   /* of the listener; lives as long as the server */
 	bool tls;                  /* it speaks TLS, by the configuration's context */
@@ -66,17 +64,17 @@ void worker_stop(struct worker *w);
 struct loop *worker_loop(struct worker *w);
 bool worker_is_draining(const struct worker *w);
 
-/* G takes over what ARRIVAL holds, but for its descriptor. -1 if memory is out: nothing is taken. */
-int guest_enter(struct guest *g, struct worker *w, const struct arrival *arrival);
+/* G takes over what ARRIVAL holds, but for its descriptor. */
+void guest_enter(struct guest *g, struct worker *w, const struct arrival *arrival);
 
 /* TO takes FROM's place in everything but ops; FROM keeps only its worker. */
 void guest_move(struct guest *from, struct guest *to);
 
-/* Gives back the place, the configuration and the name. Nothing for one that was moved from. */
+/* Gives back the place and the configuration. Nothing for one that was moved from. */
 void guest_leave(struct guest *g);
 
-/* The peer's address without its port, into OUT; returns the port. */
-uint16_t guest_host(const struct guest *g, char out[static ADDRESS_TEXT_MAX]);
+/* "127.0.0.1:50123", for the log. Returns OUT. */
+const char *guest_name(const struct guest *g, char out[static ADDRESS_TEXT_MAX]);
 
 /* Closes and gives back what an arrival holds that became no guest. */
 void arrival_discard(struct worker *w, const struct arrival *arrival);

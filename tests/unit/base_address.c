@@ -151,6 +151,26 @@ a_mapped_client_is_shown_as_the_ipv4_one_it_is(void **state)
 }
 
 static void
+a_peer_that_was_shortened_is_told_as_before(void **state)
+{
+	static const char *const rows[][2] = { { "192.0.2.1", "192.0.2.1:1234" }, { "::1", "[::1]:1234" },
+		{ "fe80::1%lo", "[fe80::1%lo]:1234" }, { "::ffff:192.0.2.1", "192.0.2.1:1234" } };
+	char out[ADDRESS_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct address a = numeric(rows[i][0], 1234);
+		struct address_short brief = address_shorten(&a);
+		a = address_restore(&brief);
+		assert_string_equal(address_format(&a, out), rows[i][1]);
+	}
+	struct address un = path("/run/a.sock");
+	struct address_short left = address_shorten(&un);
+	un = address_restore(&left);
+	assert_string_equal(address_format(&un, out), "unix:");
+}
+
+static void
 a_unix_socket_has_a_path_or_a_name(void **state)
 {
 	char out[ADDRESS_TEXT_MAX];
@@ -253,6 +273,7 @@ main(void)
 		cmocka_unit_test(a_zone_may_be_a_name_or_a_number),
 		cmocka_unit_test(what_is_written_can_be_read_again),
 		cmocka_unit_test(a_mapped_client_is_shown_as_the_ipv4_one_it_is),
+		cmocka_unit_test(a_peer_that_was_shortened_is_told_as_before),
 		cmocka_unit_test(a_unix_socket_has_a_path_or_a_name),
 		cmocka_unit_test(a_name_of_odd_bytes_is_shown_whole),
 		cmocka_unit_test(an_unnamed_peer_has_no_path),

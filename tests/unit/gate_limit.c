@@ -7,12 +7,12 @@
 
 #include <cmocka.h>
 
-static struct address
+static struct address_short
 address_of(const char *host)
 {
 	struct address a;
 	assert_int_equal(address_from_numeric(slice_of(host), 1234, &a), 0);
-	return a;
+	return address_shorten(&a);
 }
 
 static void
@@ -21,13 +21,12 @@ the_server_is_full_at_max_connections(void **state)
 	(void)state;
 	struct limit *l = limit_new();
 	struct config config = { .max_connections = 2 };
-	struct address peer = address_of("127.0.0.1");
-	struct limit_key key;
-	assert_int_equal(limit_enter(l, &config, &peer, &key), LIMIT_OK);
-	assert_int_equal(limit_enter(l, &config, &peer, &key), LIMIT_OK);
-	assert_int_equal(limit_enter(l, &config, &peer, &key), LIMIT_CONNECTIONS);
-	limit_leave(l, &key);
-	assert_int_equal(limit_enter(l, &config, &peer, &key), LIMIT_OK);
+	struct address_short peer = address_of("127.0.0.1");
+	assert_int_equal(limit_enter(l, &config, &peer), LIMIT_OK);
+	assert_int_equal(limit_enter(l, &config, &peer), LIMIT_OK);
+	assert_int_equal(limit_enter(l, &config, &peer), LIMIT_CONNECTIONS);
+	limit_leave(l, &peer);
+	assert_int_equal(limit_enter(l, &config, &peer), LIMIT_OK);
 	assert_int_equal(limit_connections(l), 2);
 	limit_free(l);
 }
@@ -38,17 +37,16 @@ one_address_cannot_take_every_place(void **state)
 	(void)state;
 	struct limit *l = limit_new();
 	struct config config = { .max_connections = 100, .max_per_ip = 1 };
-	struct address a = address_of("192.0.2.1"), mapped = address_of("::ffff:192.0.2.1"), b = address_of("2001:db8::1");
-	struct limit_key key_a, key_b, none;
-	assert_int_equal(limit_enter(l, &config, &a, &key_a), LIMIT_OK);
-	assert_int_equal(limit_enter(l, &config, &a, &none), LIMIT_PER_IP);
-	assert_int_equal(limit_enter(l, &config, &mapped, &none), LIMIT_PER_IP);
-	assert_int_equal(limit_enter(l, &config, &b, &key_b), LIMIT_OK);
+	struct address_short a = address_of("192.0.2.1"), mapped = address_of("::ffff:192.0.2.1"), b = address_of("2001:db8::1");
+	assert_int_equal(limit_enter(l, &config, &a), LIMIT_OK);
+	assert_int_equal(limit_enter(l, &config, &a), LIMIT_PER_IP);
+	assert_int_equal(limit_enter(l, &config, &mapped), LIMIT_PER_IP);
+	assert_int_equal(limit_enter(l, &config, &b), LIMIT_OK);
 	assert_int_equal(limit_connections(l), 2);
-	limit_leave(l, &key_a);
-	assert_int_equal(limit_enter(l, &config, &mapped, &key_a), LIMIT_OK);
-	limit_leave(l, &key_a);
-	limit_leave(l, &key_b);
+	limit_leave(l, &a);
+	assert_int_equal(limit_enter(l, &config, &mapped), LIMIT_OK);
+	limit_leave(l, &a);
+	limit_leave(l, &b);
 	assert_int_equal(limit_connections(l), 0);
 	limit_free(l);
 }
@@ -114,12 +112,10 @@ static void *
 come_and_go(void *arg)
 {
 	struct crowd *crowd = arg;
-	struct address peer = address_of("127.0.0.1");
-	for (int i = 0; i < 20000; i++) {
-		struct limit_key key;
-		if (limit_enter(crowd->limit, &crowd->config, &peer, &key) == LIMIT_OK)
-			limit_leave(crowd->limit, &key);
-	}
+	struct address_short peer = address_of("127.0.0.1");
+	for (int i = 0; i < 20000; i++)
+		if (limit_enter(crowd->limit, &crowd->config, &peer) == LIMIT_OK)
+			limit_leave(crowd->limit, &peer);
 	return NULL;
 }
 
