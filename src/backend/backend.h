@@ -150,8 +150,11 @@ backend_reason(const struct backend *b)
 	return b->reason == NULL ? "" : b->reason;
 }
 
+struct pipe_kind;
+
 struct backend_ops {
 	const char *name;
+	const struct pipe_kind *kind; /* of those that are a pipe: see backend/pipe.h */
 
 	/* Starts; the first event comes later, from the loop. NULL if memory is out. */
 	struct backend *(*open)(struct loop *loop, const struct backend_options *opt, const struct backend_request *req,

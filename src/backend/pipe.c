@@ -31,7 +31,7 @@ static void
 settle(struct pipe *p)
 {
 	if (p->opened && !p->ended && !p->closed)
-		p->kind->settle(p);
+		p->backend.ops->kind->settle(p);
 }
 
 /* The owner pulls what it wants; pipe_read() notices the end. */
@@ -191,7 +191,8 @@ pipe_want_read(struct backend *b, bool yes)
 	if (!p->opened || p->ended || p->wants_read == yes)
 		return;
 	p->wants_read = yes;
-	p->resumed_ms = loop_now_ms(b->loop);
+	if (p->ending != NULL)
+		p->ending->resumed_ms = loop_now_ms(b->loop);
 	stream_want_read(&p->stream, yes);
 	/* The last piece may be an empty one, for which no bytes wait in the stream. */
 	if (yes && output_has_ended(p) && !p->over)
@@ -235,7 +236,8 @@ pipe_silent_since(const struct pipe *p, uint64_t earliest_ms)
 {
 	if (!p->wants_read)
 		return loop_now_ms(p->backend.loop);
-	return later_of(earliest_ms, later_of(p->resumed_ms, p->stream.received_ms));
+	uint64_t resumed_ms = p->ending == NULL ? 0 : p->ending->resumed_ms;
+	return later_of(earliest_ms, later_of(resumed_ms, p->stream.received_ms));
 }
 
 static loop_timer_fn on_timer;
@@ -338,18 +340,18 @@ bytes_not_taken(const struct pipe *p)
 static void
 count_undelivered(struct pipe *p)
 {
-	if (p->emptied)
-		return;
-	if (p->stream.out != -1 && stream_errno(&p->stream) == 0)
-		p->untaken = stream_undelivered(&p->stream);
+	if (!p->emptied && p->stream.out != -1 && stream_errno(&p->stream) == 0 && ending_of(p) != NULL)
+		p->ending->undelivered = stream_undelivered(&p->stream);
 }
 
 static void
 end_draining(struct pipe *p)
 {
 	p->drained = true;
+	if (p->ending != NULL)
+		p->ending->drained_ms = loop_now_ms(p->backend.loop);
 	count_undelivered(p);
-	p->kind->drained(p);
+	p->backend.ops->kind->drained(p);
 }
 
 static void
@@ -401,7 +403,7 @@ on_timer(void *owner)
 	if (p->finishing && !p->drained)
 		drain(p);
 	else
-		p->kind->tick(p);
+		p->backend.ops->kind->tick(p);
 	settle(p);
 }
 
@@ -411,24 +413,26 @@ pipe_finish(struct pipe *p)
 	if (!p->opened || p->finishing || p->ended)
 		return;
 	p->finishing = true;
-	p->finish_ms = loop_now_ms(p->backend.loop);
+	if (ending_of(p) != NULL)
+		p->ending->finish_ms = loop_now_ms(p->backend.loop);
 	drain(p);
 }
 
 uint64_t
 pipe_untaken(const struct backend *b)
 {
-	return ((const struct pipe *)b)->untaken;
+	const struct pipe *p = (const struct pipe *)b;
+	size_t undelivered = p->ending == NULL ? 0 : p->ending->undelivered;
+	return (p->ended ? p->offered - p->stream.sent : 0) + undelivered;
 }
 
 /* --- beginning and end -------------------------------------------------------------------------- */
 
 void
-pipe_init(struct pipe *p, const struct backend_ops *ops, const struct pipe_kind *kind, struct loop *loop,
-	const struct backend_options *opt, backend_fn *fn, void *owner)
+pipe_init(struct pipe *p, const struct backend_ops *ops, struct loop *loop, const struct backend_options *opt, backend_fn *fn,
+	void *owner)
 {
 	p->backend = (struct backend){ .ops = ops, .opt = opt, .loop = loop, .fn = fn, .owner = owner };
-	p->kind = kind;
 	framing_init(&p->framing, opt->framing, &opt->framing_options);
 }
 
@@ -441,7 +445,6 @@ pipe_end(struct pipe *p, uint16_t code, const char *reason)
 	}
 	p->ended = true;
 	count_undelivered(p);
-	p->untaken += p->offered - p->stream.sent;
 	pipe_stop_timer(p);
 	stream_close(&p->stream);
 	do_later(p);
@@ -455,7 +458,8 @@ pipe_free(struct pipe *p, size_t size)
 	loop_defer_cancel(p->backend.loop, &p->later);
 	stream_close(&p->stream);
 	framing_clear(&p->framing);
-	free(p->ending);
 	free(p->backend.reason);
+	if (p->ending != NULL)
+		loop_free_later(p->backend.loop, p->ending, sizeof(*p->ending)); /* pipe_untaken() */
 	loop_free_later(p->backend.loop, p, size);
 }

@@ -31,23 +31,23 @@ struct pipe_kind {
 /* What the way to the end needs; an idle connection does not have it. */
 struct pipe_ending {
 	struct loop_timer timer; /* polls while draining; else of the kind */
+	uint64_t finish_ms;      /* when finish() was called */
+	uint64_t drained_ms;     /* when draining ended */
+	uint64_t resumed_ms;     /* when reading was last turned on since */
 	uint64_t moved_ms;       /* draining: when bytes were last taken */
 	size_t left;             /* draining: bytes not taken so far */
+	size_t undelivered;      /* bytes that the kernel took but the other side never will */
 	uint32_t poll_ms;
 	uint8_t last_calls;
 };
 
 struct pipe {
 	struct backend backend; /* first: the owner's pointer is ours */
-	const struct pipe_kind *kind;
 	struct stream stream;
 	struct framing framing;
 	struct pipe_ending *ending; /* or NULL */
 	struct loop_task later;     /* an event that must not come on the present stack */
 	uint64_t offered;           /* bytes of the client meant for the other side */
-	uint64_t untaken;           /* of these, what it has never taken; known at the end */
-	uint64_t finish_ms;         /* when finish() was called */
-	uint64_t resumed_ms;        /* when reading was last turned on */
 	bool opened : 1;            /* READY was told */
 	bool wants_read : 1;
 	bool offering : 1; /* BACKEND_DATA is being worked on */
@@ -56,10 +56,11 @@ struct pipe {
 	bool broken : 1;   /* the output made no sense; end_code and reason say why */
 	bool finishing : 1;
 	bool drained : 1;
-	bool emptied : 1; /* drained, and all was taken */
-	bool deaf : 1;    /* the other side takes no more: input is discarded and counted */
-	bool ended : 1;   /* ENDED is due, or was told */
-	bool closed : 1;  /* freed, but someone may still stand on it */
+	bool emptied : 1;  /* drained, and all was taken */
+	bool deaf : 1;     /* the other side takes no more: input is discarded and counted */
+	bool ended : 1;    /* ENDED is due, or was told */
+	bool said_all : 1; /* SAID_ALL was told */
+	bool closed : 1;   /* freed, but someone may still stand on it */
 };
 
 static inline struct pipe *
@@ -69,8 +70,8 @@ pipe_of(struct backend *b)
 }
 
 /* P is zeroed. The stream is the caller's to open, before READY. */
-void pipe_init(struct pipe *p, const struct backend_ops *ops, const struct pipe_kind *kind, struct loop *loop,
-	const struct backend_options *opt, backend_fn *fn, void *owner);
+void pipe_init(struct pipe *p, const struct backend_ops *ops, struct loop *loop, const struct backend_options *opt, backend_fn *fn,
+	void *owner);
 /* The stream's callback; its owner is the pipe. */
 stream_fn pipe_on_stream;
 
@@ -90,6 +91,19 @@ void pipe_stop_timer(struct pipe *p);
 
 /* Begins to drain; then comes kind->drained(). */
 void pipe_finish(struct pipe *p);
+
+/* When that was, and when it was done. 0 if it was not yet, or memory was out. */
+static inline uint64_t
+pipe_finish_ms(const struct pipe *p)
+{
+	return p->ending == NULL ? 0 : p->ending->finish_ms;
+}
+
+static inline uint64_t
+pipe_drained_ms(const struct pipe *p)
+{
+	return p->ending == NULL ? 0 : p->ending->drained_ms;
+}
 
 /* Ends the output though the other side still holds it open: what has come is handed on, and then it is over. */
 void pipe_cut(struct pipe *p);

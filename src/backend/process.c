@@ -236,7 +236,7 @@ process_settle(struct pipe *p)
 static void
 wait_for_heirs_at(struct process *q, struct pipe *p)
 {
-	uint64_t since_ms = q->pipe.finishing ? q->pipe.finish_ms : pipe_silent_since(p, q->gone_ms);
+	uint64_t since_ms = q->pipe.finishing ? pipe_finish_ms(&q->pipe) : pipe_silent_since(p, q->gone_ms);
 	if (since_ms < q->gone_ms)
 		since_ms = q->gone_ms;
 	if (!p->over && pipe_has_waited(p, since_ms, p->backend.opt->drain_timeout_ms))
@@ -395,7 +395,7 @@ aside_finish(struct backend *b)
 }
 
 static const struct pipe_kind aside_kind = { NULL, aside_settle, aside_tick };
-static const struct backend_ops aside_ops = { .name = "aside", .finish = aside_finish };
+static const struct backend_ops aside_ops = { .name = "aside", .kind = &aside_kind, .finish = aside_finish };
 
 static struct pipe *
 aside_new(struct process *q, struct loop *loop, const struct backend_options *opt)
@@ -403,7 +403,7 @@ aside_new(struct process *q, struct loop *loop, const struct backend_options *op
 	struct pipe *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return NULL;
-	pipe_init(p, &aside_ops, &aside_kind, loop, opt, on_aside, q);
+	pipe_init(p, &aside_ops, loop, opt, on_aside, q);
 	framing_init(&p->framing, &framing_tagged_stderr, &opt->framing_options);
 	return p;
 }
@@ -612,7 +612,7 @@ process_open(struct loop *loop, const struct backend_options *opt, const struct 
 		.env = env,
 		.directory = opt->chdir != NULL ? opt->chdir : req->directory,
 	};
-	pipe_init(&q->pipe, &backend_process, &process_kind, loop, opt, fn, owner);
+	pipe_init(&q->pipe, &backend_process, loop, opt, fn, owner);
 	q->child.pidfd = -1;
 	start(q, &program);
 	free(env);
@@ -662,6 +662,7 @@ process_free(struct backend *b)
 
 const struct backend_ops backend_process = {
 	.name = "process",
+	.kind = &process_kind,
 	.open = process_open,
 	.read = process_read,
 	.send = pipe_send,

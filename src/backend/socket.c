@@ -21,8 +21,6 @@ static const char CLOSED[] = "backend closed";
 struct service {
 	struct pipe pipe;
 	struct dial *dial; /* NULL once it has answered */
-	uint64_t drained_ms;
-	bool said_all;
 };
 
 static struct service *
@@ -67,14 +65,14 @@ service_finish(struct backend *b)
 }
 
 static void
-say_all(struct service *q)
+say_all(struct pipe *p)
 {
-	struct backend *b = &q->pipe.backend;
-	if (q->said_all)
+	struct backend *b = &p->backend;
+	if (p->said_all)
 		return;
-	q->said_all = true;
+	p->said_all = true;
 	b->end_code = 1000;
-	pipe_set_reason(&q->pipe, CLOSED);
+	pipe_set_reason(p, CLOSED);
 	b->fn(b->owner, BACKEND_SAID_ALL);
 }
 
@@ -84,7 +82,7 @@ service_settle(struct pipe *p)
 	if (!p->over || p->finishing)
 		end_if_over(p);
 	else if (stream_errno(&p->stream) == 0)
-		say_all(service_of(p));
+		say_all(p);
 	else
 		service_finish(&p->backend);
 }
@@ -97,31 +95,17 @@ answer_ms(const struct backend_options *opt)
 
 /* Silent for a moment, or talking for too long: either way the client has gone and it is over. */
 static void
-wait_for_answer(struct service *q)
+wait_for_answer(struct pipe *p)
 {
-	struct pipe *p = &q->pipe;
 	const struct backend_options *opt = p->backend.opt;
-	bool too_long = loop_now_ms(p->backend.loop) - q->drained_ms >= opt->drain_timeout_ms;
-	uint64_t since_ms = too_long ? q->drained_ms : pipe_silent_since(p, q->drained_ms);
+	uint64_t drained_ms = pipe_drained_ms(p);
+	bool too_long = loop_now_ms(p->backend.loop) - drained_ms >= opt->drain_timeout_ms;
+	uint64_t since_ms = too_long ? drained_ms : pipe_silent_since(p, drained_ms);
 	if (!p->over && pipe_has_waited(p, since_ms, too_long ? opt->drain_timeout_ms : answer_ms(opt)))
 		pipe_cut(p);
 }
 
-static void
-service_drained(struct pipe *p)
-{
-	struct service *q = service_of(p);
-	q->drained_ms = loop_now_ms(p->backend.loop);
-	wait_for_answer(q);
-}
-
-static void
-service_tick(struct pipe *p)
-{
-	wait_for_answer(service_of(p));
-}
-
-static const struct pipe_kind service_kind = { service_drained, service_settle, service_tick };
+static const struct pipe_kind service_kind = { .drained = wait_for_answer, .settle = service_settle, .tick = wait_for_answer };
 
 /* --- the beginning ------------------------------------------------------------------------------ */
 
@@ -181,7 +165,7 @@ service_open(struct loop *loop, const struct backend_options *opt, const struct 
 	struct service *q = calloc(1, sizeof(*q));
 	if (q == NULL)
 		return NULL;
-	pipe_init(&q->pipe, &backend_socket, &service_kind, loop, opt, fn, owner);
+	pipe_init(&q->pipe, &backend_socket, loop, opt, fn, owner);
 	q->dial = dial_target(q);
 	if (q->dial == NULL) {
 		free(q);
@@ -201,6 +185,7 @@ service_free(struct backend *b)
 
 const struct backend_ops backend_socket = {
 	.name = "socket",
+	.kind = &service_kind,
 	.open = service_open,
 	.read = pipe_read,
 	.send = pipe_send,

@@ -44,7 +44,7 @@ framing_names(void)
 void
 framing_init(struct framing *f, const struct framing_ops *ops, const struct framing_options *opt)
 {
-	*f = (struct framing){ .ops = ops, .opt = *opt };
+	*f = (struct framing){ .ops = ops, .opt = opt };
 }
 
 void
@@ -111,16 +111,16 @@ kind_wanted(const struct framing *f, enum message_kind natural)
 {
 	if (f->open)
 		return (enum message_kind)f->kind;
-	if (f->opt.type == MESSAGE_TYPE_BY_FRAMING)
+	if (f->opt->type == MESSAGE_TYPE_BY_FRAMING)
 		return natural;
-	return f->opt.type == MESSAGE_TYPE_BINARY ? MESSAGE_BINARY : MESSAGE_TEXT;
+	return f->opt->type == MESSAGE_TYPE_BINARY ? MESSAGE_BINARY : MESSAGE_TEXT;
 }
 
 /* May a message that has not begun, and is not text, be binary instead? */
 static bool
 may_be_binary(const struct framing *f)
 {
-	return !f->open && (f->opt.type == MESSAGE_TYPE_AUTO || f->opt.utf8 == UTF8_BINARY);
+	return !f->open && (f->opt->type == MESSAGE_TYPE_AUTO || f->opt->utf8 == UTF8_BINARY);
 }
 
 /* LEFT bytes of the message at hand are still in the input. */
@@ -130,7 +130,7 @@ hand_on(struct framing *f, enum message_kind kind, struct span bytes, size_t lef
 	last = last && left == 0;
 	*out = (struct piece){ kind, !f->open, last, bytes };
 	f->kind = (uint8_t)kind;
-	f->known = left;
+	f->known = (uint32_t)left;
 	f->open = !last;
 	f->ends = f->ends && !last;
 	return FRAMING_PIECE;
@@ -166,12 +166,12 @@ emit_text(struct framing *f, struct span *in, size_t len, bool last, struct piec
 		kind = MESSAGE_BINARY;
 		d = (struct division){ len, 0 };
 	}
-	if (d.bad > 0 && f->opt.utf8 == UTF8_CLOSE)
+	if (d.bad > 0 && f->opt->utf8 == UTF8_CLOSE)
 		return framing_break(f, "the backend's output is not UTF-8");
 	if (d.good == 0 && d.bad > 0)
 		return replace(f, in, len, d.bad, last, out);
 	if (d.good == 0) {
-		f->known = len;
+		f->known = (uint32_t)len;
 		return FRAMING_MORE;
 	}
 	bytes.len = d.good;
@@ -201,7 +201,7 @@ bool
 framing_may_announce(struct framing *f, uint64_t len)
 {
 	/* Without a ceiling, so much that no sum overflows. */
-	if (len <= (f->opt.max_length != 0 ? f->opt.max_length : INT64_MAX))
+	if (len <= (f->opt->max_length != 0 ? f->opt->max_length : INT64_MAX))
 		return true;
 	f->fault = "the backend announced too long a message";
 	return false;

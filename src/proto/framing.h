@@ -50,9 +50,9 @@ struct framing_ops;
 
 struct framing {
 	const struct framing_ops *ops;
-	struct framing_options opt;
-	size_t known;        /* bytes at the head of the input already searched or known to belong to the message */
-	size_t sure;         /* bytes at the head of the input that are known to be whole code points */
+	const struct framing_options *opt;
+	uint32_t known;      /* bytes at the head of the input already searched or known to belong to the message */
+	uint32_t sure;       /* bytes at the head of the input that are known to be whole code points */
 	uint64_t left;       /* of a message whose length was told: payload that has not been handed on */
 	const char *fault;   /* after FRAMING_BROKEN, or when write() has refused: a static sentence */
 	struct buf held;     /* of the client's message: its pieces so far; if lent, all of it */
@@ -144,7 +144,7 @@ const struct framing_ops *framing_find(struct slice name);
 /* All names, NULL-terminated, for messages to people. */
 const char *const *framing_names(void);
 
-/* Cannot fail. */
+/* Cannot fail. OPT stays the caller's and must stay where it is. */
 void framing_init(struct framing *f, const struct framing_ops *ops, const struct framing_options *opt);
 /* Gives back what it owns. What it has lent must have been sent. */
 void framing_clear(struct framing *f);
@@ -179,7 +179,7 @@ static inline void
 framing_eat(struct framing *f, struct span *in, size_t len)
 {
 	span_skip(in, len);
-	f->sure = f->sure > len ? f->sure - len : 0;
+	f->sure = f->sure > len ? f->sure - (uint32_t)len : 0;
 }
 
 /* Makes f->left one decimal digit longer. Returns false, with a fault, if it is more than may be announced. */

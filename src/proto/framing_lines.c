@@ -25,7 +25,7 @@ find_end(struct framing *f, struct span in, enum framing_input state)
 
 	if (in.len > f->known)
 		end = memchr(in.data + f->known, is_lines0(f) ? '\0' : '\n', in.len - f->known);
-	f->known = end != NULL ? (size_t)(end - in.data) : in.len;
+	f->known = (uint32_t)(end != NULL ? (size_t)(end - in.data) : in.len);
 	f->ends = end != NULL;
 	if (end != NULL && f->known > 0 && end[-1] == '\r' && !is_lines0(f))
 		f->known--;
@@ -40,7 +40,7 @@ emit(struct framing *f, struct span *in, size_t len, bool last, size_t max, stru
 	size_t rest = len > max ? len - max : 0;
 	enum framing_result result = framing_emit(f, in, len - rest, last && rest == 0, MESSAGE_TEXT, out);
 
-	f->known += rest;
+	f->known += (uint32_t)rest;
 	return result;
 }
 
@@ -61,8 +61,8 @@ look_ahead(struct framing *f, struct span in)
 {
 	size_t bad;
 
-	if (f->sure < f->known && f->opt.type != MESSAGE_TYPE_BINARY)
-		f->sure = utf8_prefix(in.data, in.len, &bad);
+	if (f->sure < f->known && f->opt->type != MESSAGE_TYPE_BINARY)
+		f->sure = (uint32_t)utf8_prefix(in.data, in.len, &bad);
 }
 
 enum framing_result

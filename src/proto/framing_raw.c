@@ -32,11 +32,11 @@ message_len(const struct framing *f, struct span in)
 	size_t tail;
 	size_t bad;
 
-	if (f->opt.type != MESSAGE_TYPE_TEXT)
+	if (f->opt->type != MESSAGE_TYPE_TEXT)
 		return in.len;
 	tail = cut_tail(in);
 	/* A message that goes out as binary all the same takes its tail with it. */
-	if (tail > 0 && f->opt.utf8 == UTF8_BINARY && utf8_prefix(in.data, in.len - tail, &bad) < in.len - tail)
+	if (tail > 0 && f->opt->utf8 == UTF8_BINARY && utf8_prefix(in.data, in.len - tail, &bad) < in.len - tail)
 		return in.len;
 	return in.len - tail;
 }
@@ -45,7 +45,7 @@ static enum framing_result
 raw_read(struct framing *f, struct span *in, enum framing_input state, struct piece *out)
 {
 	if (!f->ends) {
-		f->known = state == FRAMING_EOF ? in->len : message_len(f, *in);
+		f->known = (uint32_t)(state == FRAMING_EOF ? in->len : message_len(f, *in));
 		f->ends = f->known > 0;
 	}
 	if (!f->ends)

@@ -104,11 +104,12 @@ tag(struct framing *f, struct piece *piece)
 static enum framing_result
 tagged_read(struct framing *f, struct span *in, enum framing_input state, struct piece *out)
 {
+	/* JSON is text, whatever the route says. */
+	static const struct framing_options text = { .type = MESSAGE_TYPE_TEXT, .utf8 = UTF8_REPLACE };
 	enum framing_result result;
 
 	buf_clear(&f->made);
-	f->opt.type = MESSAGE_TYPE_TEXT; /* JSON is text, whatever the route says */
-	f->opt.utf8 = UTF8_REPLACE;
+	f->opt = &text;
 	result = framing_read_line(f, in, state, fitting(*in), out);
 	return result == FRAMING_PIECE ? tag(f, out) : result;
 }

@@ -41,15 +41,14 @@ struct run {
 	struct buf story;
 	struct buf message; /* under way */
 	size_t calls, pieces;
+	struct framing_options opt;
 };
 
 static inline void
 run_begin(struct run *r, const struct setting *s)
 {
-	struct framing_options opt = { .type = s->type, .utf8 = s->utf8, .max_length = s->max_length };
-
-	*r = (struct run){ .capacity = 4096 };
-	framing_init(&r->f, s->ops, &opt);
+	*r = (struct run){ .capacity = 4096, .opt = { .type = s->type, .utf8 = s->utf8, .max_length = s->max_length } };
+	framing_init(&r->f, s->ops, &r->opt);
 }
 
 static inline void
@@ -233,15 +232,14 @@ struct client {
 	struct framing f;
 	struct gather gather;
 	struct buf wire; /* what the backend gets */
+	struct framing_options opt;
 };
 
 static inline void
 client_begin(struct client *c, const struct setting *s)
 {
-	struct framing_options opt = { .type = s->type, .utf8 = s->utf8, .max_length = s->max_length };
-
-	memset(c, 0, sizeof(*c));
-	framing_init(&c->f, s->ops, &opt);
+	*c = (struct client){ .opt = { .type = s->type, .utf8 = s->utf8, .max_length = s->max_length } };
+	framing_init(&c->f, s->ops, &c->opt);
 }
 
 /* As pipes do it. */

@@ -48,7 +48,8 @@ static struct gather gather;
 static void
 begin(struct framing *f, const struct framing_ops *ops)
 {
-	framing_init(f, ops, &(struct framing_options){ .type = MESSAGE_TYPE_BY_FRAMING, .utf8 = UTF8_REPLACE });
+	static const struct framing_options opt = { .type = MESSAGE_TYPE_BY_FRAMING, .utf8 = UTF8_REPLACE };
+	framing_init(f, ops, &opt);
 	gather_reset(&gather);
 	memory_is_out = true;
 }
