@@ -561,7 +561,7 @@ on_timer(void *owner)
 		look_at_content(g, now, &next);
 	if (awaits_program(g))
 		look_at_program(g, now, &next);
-	if (timeout != 0 && stream_queued(g->stream) > 0 && has_passed(g->stream->sent_ms, timeout, now, &next))
+	if (timeout != 0 && stream_queued(g->stream) > 0 && has_passed(stream_moved_ms(g->stream), timeout, now, &next))
 		client_is_gone(g, "the client took nothing for send_timeout");
 	set_timer(g, next - now, true);
 	cgi_settle(g);

@@ -883,7 +883,7 @@ static void
 on_timer(void *owner)
 {
 	struct client *c = owner;
-	if (c->state == CLIENT_HEAD && c->stream->received > 0 && !c->used)
+	if (c->state == CLIENT_HEAD && buf_len(&c->stream->kept) > 0 && !c->used)
 		refuse(c, 408, "the request head did not come in time (handshake_timeout)");
 	else if (c->state == CLIENT_COLLECTING)
 		refuse(c, 408, "the content did not come in time (send_timeout)");

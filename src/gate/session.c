@@ -32,6 +32,8 @@ struct session_pong {
 	unsigned char payload[WS_CONTROL_MAX];
 };
 
+enum side { NOBODY, CLIENT, BACKEND, SERVER };
+
 struct session {
 	struct guest guest;
 	const struct route *route;
@@ -40,16 +42,15 @@ struct session {
 	struct loop_timer timer;
 	uint64_t due_ms;    /* when the timer fires */
 	uint64_t active_ms; /* when anything of a message last came or went, either way */
-	uint64_t pinged_ms; /* our ping that has no answer yet, or 0 ... */
-	uint64_t pinged_at; /* ... and stream->received then: anything behind it is an answer */
-	uint64_t closed_ms; /* when our Close was queued */
+	uint64_t asked_ms;  /* when our last ping was sent; or our Close, or what waited before it */
 	uint64_t left_ms;   /* since when it is known to be gone while it may not be read, the backend taking nothing; or 0 */
 	uint64_t in_messages, in_bytes, out_messages, out_bytes;
 	struct session_pong *pong;
 	char *reason; /* of the Close: what the log says; NULL: the backend's */
-	const char *closed_by;
 	struct ws ws;
 	uint16_t close_code; /* of the Close that decides: the client's, or ours */
+	uint8_t closed_by;   /* enum side */
+	bool pinged : 1;     /* our ping has no answer yet; any byte is one */
 	bool finishing : 1;  /* the backend was told that no more comes */
 	bool said_all : 1;   /* the backend: our Close is due, though it may still listen */
 	bool backend_ended : 1;
@@ -80,9 +81,9 @@ set_timer(struct session *s, uint64_t span_ms, bool even_later)
 
 /* The first cause is the one that is told. */
 static void
-blame(struct session *s, const char *who, uint16_t code, const char *reason, size_t reason_len)
+blame(struct session *s, enum side who, uint16_t code, const char *reason, size_t reason_len)
 {
-	if (s->closed_by != NULL)
+	if (s->closed_by != NOBODY)
 		return;
 	s->closed_by = who;
 	s->close_code = code;
@@ -90,7 +91,7 @@ blame(struct session *s, const char *who, uint16_t code, const char *reason, siz
 }
 
 static void
-blame_close(struct session *s, const char *who, const struct piece *close)
+blame_close(struct session *s, enum side who, const struct piece *close)
 {
 	const unsigned char *data = close->bytes.data;
 	if (close->bytes.len >= 2)
@@ -123,20 +124,20 @@ send_close(struct session *s)
 	else
 		stream_write(s->stream, frame, len);
 	s->close_sent = true;
-	s->closed_ms = loop_now_ms(s->stream->loop);
+	s->asked_ms = loop_now_ms(s->stream->loop);
 }
 
 /* Ends in good order: the backend gets its EOF, what it still says is sent, then Close with CODE. */
 static void
 session_end(struct session *s, uint16_t code, const char *reason)
 {
-	blame(s, "server", code, reason, strlen(reason));
+	blame(s, SERVER, code, reason, strlen(reason));
 	finish_backend(s);
 }
 
 /* Fails the connection (RFC 6455 7.1.7): Close now, no more output. */
 static void
-session_fail(struct session *s, const char *who, uint16_t code, const char *reason)
+session_fail(struct session *s, enum side who, uint16_t code, const char *reason)
 {
 	blame(s, who, code, reason, strlen(reason));
 	s->dropping = true;
@@ -150,7 +151,7 @@ static void
 client_is_gone(struct session *s, const char *reason)
 {
 	if (!s->close_received)
-		blame(s, "client", WS_CLOSE_ABNORMAL, reason, strlen(reason));
+		blame(s, CLIENT, WS_CLOSE_ABNORMAL, reason, strlen(reason));
 	s->client_gone = s->dropping = true;
 	finish_backend(s);
 }
@@ -158,6 +159,7 @@ client_is_gone(struct session *s, const char *reason)
 static void
 write_record(const struct session *s)
 {
+	static const char *const names[] = { NULL, "client", "backend", "server" };
 	record_write(&s->guest, &(struct record){
 					.route = s->route->path,
 					.method = slice_of("GET"),
@@ -165,7 +167,7 @@ write_record(const struct session *s)
 					.status = 101,
 					.close_code = s->close_code,
 					.close_reason = s->reason,
-					.closed_by = s->closed_by,
+					.closed_by = names[s->closed_by],
 					.in_messages = s->in_messages,
 					.in_bytes = s->in_bytes,
 					.out_messages = s->out_messages,
@@ -235,7 +237,7 @@ static void
 take_close(struct session *s, const struct piece *close)
 {
 	s->close_received = true;
-	blame_close(s, "client", close);
+	blame_close(s, CLIENT, close);
 	finish_backend(s);
 }
 
@@ -260,7 +262,7 @@ take_message(struct session *s, const struct piece *piece)
 	if (s->finishing)
 		return;
 	if (!is_accepted(s->route, piece->kind)) {
-		session_fail(s, "client", WS_CLOSE_UNSUPPORTED,
+		session_fail(s, CLIENT, WS_CLOSE_UNSUPPORTED,
 			piece->kind == MESSAGE_TEXT ? "only binary messages are accepted here"
 						    : "only text messages are accepted here");
 		return;
@@ -270,7 +272,7 @@ take_message(struct session *s, const struct piece *piece)
 	s->active_ms = loop_now_ms(s->stream->loop);
 	int code = s->backend->ops->send(s->backend, piece);
 	if (code != 0)
-		session_fail(s, "client", (uint16_t)code, backend_reason(s->backend));
+		session_fail(s, CLIENT, (uint16_t)code, backend_reason(s->backend));
 }
 
 static void
@@ -300,6 +302,7 @@ read_client(struct session *s)
 	size_t len = in.len;
 	struct piece piece;
 	enum ws_result result;
+	s->pinged = false;
 	while ((result = ws_read(&s->ws, &in, &room, &piece)) == WS_PIECE)
 		take_piece(s, &piece);
 	stream_eat(s->stream, len - in.len);
@@ -307,7 +310,7 @@ read_client(struct session *s)
 	if (!s->backend_ended)
 		s->backend->ops->flush(s->backend);
 	if (result == WS_BROKEN) {
-		session_fail(s, "client", s->ws.fault_code, s->ws.fault);
+		session_fail(s, CLIENT, s->ws.fault_code, s->ws.fault);
 		stream_eat(s->stream, stream_input(s->stream).len);
 	}
 }
@@ -322,6 +325,8 @@ session_client(void *owner, enum stream_event event)
 		break;
 	case STREAM_ROOM:
 		s->active_ms = loop_now_ms(s->stream->loop);
+		if (s->close_sent)
+			s->asked_ms = s->active_ms;
 		break;
 	case STREAM_EOF:
 		client_is_gone(s,
@@ -342,7 +347,7 @@ static void
 pass_close(struct session *s, const struct piece *close)
 {
 	stream_send(s->stream, loop_gather(s->stream->loop));
-	blame_close(s, "backend", close);
+	blame_close(s, BACKEND, close);
 	s->dropping = true;
 	if (!s->close_sent && !s->client_gone)
 		send_close(s);
@@ -392,7 +397,7 @@ session_backend(void *owner, enum backend_event event)
 		/* fall through */
 	case BACKEND_SAID_ALL:
 		s->said_all = true;
-		blame(s, "backend", s->backend->end_code, backend_reason(s->backend), strlen(backend_reason(s->backend)));
+		blame(s, BACKEND, s->backend->end_code, backend_reason(s->backend), strlen(backend_reason(s->backend)));
 		break;
 	case BACKEND_READY:
 	case BACKEND_REFUSED:
@@ -500,20 +505,19 @@ tick_ping(struct session *s, uint64_t now, uint64_t *next)
 {
 	if (!client_may_be_read(s) || s->route->ping_interval_ms == 0)
 		return;
-	uint64_t life = later(s->stream->received_ms, stream_queued(s->stream) > 0 ? s->stream->sent_ms : 0);
-	if (s->stream->received > s->pinged_at || life > s->pinged_ms)
-		s->pinged_ms = 0;
-	if (s->pinged_ms != 0) {
-		if (has_passed(s->pinged_ms, s->route->ping_timeout_ms, now, next))
-			session_fail(s, "server", WS_CLOSE_GOING_AWAY, "no answer to a ping");
+	uint64_t life = later(s->stream->received_ms, stream_moved_ms(s->stream));
+	s->pinged = s->pinged && life <= s->asked_ms;
+	if (s->pinged) {
+		if (has_passed(s->asked_ms, s->route->ping_timeout_ms, now, next))
+			session_fail(s, SERVER, WS_CLOSE_GOING_AWAY, "no answer to a ping");
 		return;
 	}
 	if (!has_passed(life, s->route->ping_interval_ms, now, next))
 		return;
 	unsigned char frame[2];
 	stream_overtake(s->stream, frame, ws_control(MESSAGE_PING, NULL, 0, frame));
-	s->pinged_ms = now;
-	s->pinged_at = s->stream->received;
+	s->pinged = true;
+	s->asked_ms = now;
 	has_passed(now, s->route->ping_timeout_ms != 0 ? s->route->ping_timeout_ms : s->route->ping_interval_ms, now, next);
 }
 
@@ -554,10 +558,10 @@ session_tick(struct session *s)
 	if (!s->finishing && !s->close_sent)
 		tick_open(s, now, &next);
 	if (!s->client_gone && stream_queued(s->stream) > 0 &&
-		has_passed(s->stream->sent_ms, s->route->send_timeout_ms, now, &next))
+		has_passed(stream_moved_ms(s->stream), s->route->send_timeout_ms, now, &next))
 		client_is_gone(s, "took nothing for send_timeout");
 	if (!s->client_gone && s->close_sent && stream_queued(s->stream) == 0 &&
-		has_passed(later(s->closed_ms, s->stream->sent_ms), CLOSE_TIMEOUT_MS, now, &next))
+		has_passed(s->asked_ms, CLOSE_TIMEOUT_MS, now, &next))
 		client_is_gone(s, "did not answer the Close");
 	set_timer(s, next - now, true);
 }
@@ -586,7 +590,7 @@ static void
 session_evict(struct guest *g)
 {
 	struct session *s = (struct session *)g;
-	blame(s, "server", WS_CLOSE_GOING_AWAY, "the server has stopped", strlen("the server has stopped"));
+	blame(s, SERVER, WS_CLOSE_GOING_AWAY, "the server has stopped", strlen("the server has stopped"));
 	if (!s->close_sent && !s->client_gone)
 		send_close(s);
 	session_free(s);

@@ -240,15 +240,14 @@ write_tls(struct stream *s, const struct iovec *vec, int count)
 static void
 offer(struct stream *s, enum stream_event event, struct span input)
 {
-	s->input = input;
+	s->input = &input;
 	s->fn(s->owner, event);
 	if (s->closed)
 		return;
-	struct span left = s->input;
-	s->input = (struct span){ NULL, 0 };
+	s->input = NULL;
 	if (buf_len(&s->kept) > 0)
-		buf_drop(&s->kept, buf_len(&s->kept) - left.len);
-	else if (left.len > 0 && buf_append(&s->kept, left.data, left.len) == -1)
+		buf_drop(&s->kept, buf_len(&s->kept) - input.len);
+	else if (input.len > 0 && buf_append(&s->kept, input.data, input.len) == -1)
 		s->error = ENOMEM, s->eof = true; /* the owner will see a short input, and the reason */
 }
 
@@ -256,7 +255,7 @@ static void
 end_input(struct stream *s, int error)
 {
 	if (s->error == 0)
-		s->error = error;
+		s->error = (uint16_t)error;
 	s->eof = true;
 	watch(s);
 	offer(s, STREAM_EOF, buf_span(&s->kept));
@@ -301,7 +300,6 @@ read_once(struct stream *s)
 			end_input(s, n == 0 ? 0 : error);
 		return;
 	}
-	s->received += (uint64_t)n;
 	s->received_ms = loop_now_ms(s->loop);
 	if (kept > 0) {
 		struct span old = buf_span(&s->kept);
@@ -328,8 +326,9 @@ on_resume(void *owner)
 void
 stream_eat(struct stream *s, size_t len)
 {
-	assert(len <= s->input.len);
-	span_skip(&s->input, len);
+	assert(len <= stream_input(s).len);
+	if (s->input != NULL)
+		span_skip(s->input, len);
 }
 
 void
@@ -339,7 +338,7 @@ stream_want_read(struct stream *s, bool yes)
 		return;
 	s->wants_read = yes;
 	watch(s);
-	if (yes && (buf_len(&s->kept) > 0 || s->input.len > 0))
+	if (yes && (buf_len(&s->kept) > 0 || stream_input(s).len > 0))
 		loop_defer(s->loop, &s->resume, on_resume, s);
 	if (yes && stream_tls(s) != NULL && tls_has_more(s->secure->tls))
 		loop_timer_set(&s->secure->again, 0);
@@ -351,7 +350,7 @@ static void
 fail_output(struct stream *s, int error)
 {
 	if (s->error == 0)
-		s->error = error;
+		s->error = (uint16_t)error;
 	s->failed = true;
 	s->wants_room = false;
 	close_outbox(s);
@@ -443,6 +442,8 @@ enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size
 		*box->queue_end = c;
 		box->queue_end = &c->next;
 	}
+	if (box->queued == 0)
+		box->moved_ms = loop_now_ms(s->loop); /* the clock of send_timeout starts here */
 	box->queued += total - gone;
 	for (int i = 0; i < count; i++) {
 		size_t skip = gone < vec[i].iov_len ? gone : vec[i].iov_len;
@@ -469,7 +470,6 @@ send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
 		s->sent += gone;
 		if (gone == total && stream_queued(s) == 0)
 			return 0;
-		s->sent_ms = loop_now_ms(s->loop); /* the clock of send_timeout starts here */
 	}
 	if (gone < total && enqueue(s, vec, count, total, gone) == -1) {
 		fail_output(s, ENOMEM);
@@ -588,7 +588,7 @@ flush_queue(struct stream *s)
 			fail_output(s, error);
 		return;
 	}
-	s->sent_ms = loop_now_ms(s->loop);
+	s->outbox->moved_ms = loop_now_ms(s->loop);
 	if (stream_queued(s) == 0 && s->finishing)
 		end_output(s);
 	tell_room(s);
@@ -659,7 +659,6 @@ stream_send_file(struct stream *s, int fd, uint64_t *at, size_t len)
 		return -1;
 	*at = (uint64_t)offset;
 	s->sent += (uint64_t)n;
-	s->sent_ms = loop_now_ms(s->loop);
 	return n;
 }
 
@@ -712,7 +711,7 @@ static void
 stream_init(struct stream *s, struct loop *loop, int in, int out, stream_fn *fn, void *owner)
 {
 	*s = (struct stream){ .loop = loop, .fn = fn, .owner = owner, .out = out };
-	s->received_ms = s->sent_ms = loop_now_ms(loop);
+	s->received_ms = loop_now_ms(loop);
 	ev_io_init(&s->reader, on_readable, in, EV_READ);
 	s->reader.data = s;
 }
@@ -745,7 +744,7 @@ stream_close_input(struct stream *s)
 		return;
 	s->eof = true;
 	watch(s);
-	s->input = (struct span){ NULL, 0 };
+	s->input = NULL;
 	buf_clear(&s->kept);
 	if (!s->socket && s->reader.fd != -1) {
 		close(s->reader.fd);

@@ -40,27 +40,27 @@ struct stream_tls;
 struct stream_outbox {
 	ev_io writer;
 	struct stream_chunk *queue, **queue_end;
-	size_t queued; /* bytes in queue */
+	size_t queued;     /* bytes in queue */
+	uint64_t moved_ms; /* loop_now_ms() when the queue began, or last moved */
 };
 
 struct tls;
 struct tls_context;
 
+/* In the order of need: a message touches what stands first. */
 struct stream {
+	ev_io reader;
 	struct loop *loop;
 	stream_fn *fn;
 	void *owner;
-	ev_io reader;
-	struct loop_task resume;      /* delivers what is kept, or a failure, after the present stack is gone */
-	struct span input;            /* what the owner may eat, during its callback */
+	struct span *input;           /* what the owner may eat, during its callback; else NULL */
 	struct buf kept;              /* what it left */
 	struct stream_tls *secure;    /* NULL: plain */
 	struct stream_outbox *outbox; /* NULL: the kernel takes all, and is not asked when it takes more */
-	uint64_t received, sent;      /* bytes of the owners' that crossed the kernel's border */
+	uint64_t sent;                /* bytes of the owners' that the kernel took */
 	uint64_t received_ms;         /* loop_now_ms() of the last byte read */
-	uint64_t sent_ms;             /* of the last time that the queue moved, or began */
-	int error;                    /* errno of the first failure of either side */
 	int out;                      /* where we write: the reader's descriptor, if it is a socket; or -1 */
+	uint16_t error;               /* errno of the first failure of either side */
 	bool socket : 1;
 	bool wants_read : 1;
 	bool wants_room : 1;
@@ -72,6 +72,7 @@ struct stream {
 	bool plain_by_mistake : 1;
 	bool last_words : 1; /* the kernel may keep what is written till our side ends, which is now */
 	bool closed : 1;
+	struct loop_task resume; /* delivers what is kept, or a failure, after the present stack is gone */
 };
 
 /* Takes FD, a connected non-blocking socket. Reading is off until stream_want_read(). */
@@ -97,9 +98,9 @@ void stream_own(struct stream *s, stream_fn *fn, void *owner);
 
 /* The bytes that wait; may be changed in place. Valid until the callback returns. */
 static inline struct span
-stream_input(struct stream *s)
+stream_input(const struct stream *s)
 {
-	return s->input;
+	return s->input == NULL ? (struct span){ NULL, 0 } : *s->input;
 }
 
 /* Drops LEN bytes from the head of stream_input(). */
@@ -109,7 +110,7 @@ void stream_eat(struct stream *s, size_t len);
 static inline bool
 stream_input_is_full(const struct stream *s)
 {
-	return s->input.len >= LOOP_SCRATCH;
+	return stream_input(s).len >= LOOP_SCRATCH;
 }
 
 /*
@@ -154,6 +155,13 @@ static inline size_t
 stream_queued(const struct stream *s)
 {
 	return (s->outbox == NULL ? 0 : s->outbox->queued) + (s->secure == NULL ? 0 : stream_sealed(s));
+}
+
+/* loop_now_ms() when what is queued began to wait, or the kernel last took some of it; 0 if nothing is queued. */
+static inline uint64_t
+stream_moved_ms(const struct stream *s)
+{
+	return stream_queued(s) == 0 ? 0 : s->outbox->moved_ms;
 }
 
 /*
