@@ -102,7 +102,7 @@ client_free(struct client *c)
 	buf_clear(&c->kept);
 	free(c->target);
 	free(c->name);
-	guest_leave(&c->guest);
+	guest_leave(&c->guest, c->refusal == LIMIT_OK);
 	loop_free_later(loop, c, sizeof(*c));
 }
 

@@ -191,7 +191,7 @@ session_free(struct session *s)
 	ws_clear(&s->ws);
 	free(s->pong);
 	free(s->reason);
-	guest_leave(&s->guest);
+	guest_leave(&s->guest, true);
 	loop_free_later(loop, s->stream, sizeof(*s->stream));
 	loop_free_later(loop, s, sizeof(*s));
 }

@@ -231,7 +231,6 @@ guest_enter(struct guest *g, struct worker *w, const struct arrival *arrival)
 	g->config = arrival->config;
 	g->begun_ms = loop_now_ms(w->loop);
 	g->peer = arrival->peer;
-	g->has_place = arrival->refusal == LIMIT_OK;
 	link_guest(g);
 }
 
@@ -257,12 +256,12 @@ give_back(struct worker *w, struct config *config, const struct address_short *p
 }
 
 void
-guest_leave(struct guest *g)
+guest_leave(struct guest *g, bool has_place)
 {
 	if (g->config == NULL)
 		return;
 	unlink_guest(g);
-	give_back(g->worker, g->config, &g->peer, g->has_place);
+	give_back(g->worker, g->config, &g->peer, has_place);
 }
 
 void

@@ -32,7 +32,6 @@ struct guest {
 	struct guest *next, **link;
 	uint64_t begun_ms;
 	struct address_short peer;
-	bool has_place; /* among the counted connections */
 };
 
 /* What main hands over; copied. */
@@ -70,8 +69,8 @@ void guest_enter(struct guest *g, struct worker *w, const struct arrival *arriva
 /* TO takes FROM's place in everything but ops; FROM keeps only its worker. */
 void guest_move(struct guest *from, struct guest *to);
 
-/* Gives back the place and the configuration. Nothing for one that was moved from. */
-void guest_leave(struct guest *g);
+/* Gives back the configuration, and the place among the counted connections if it has one. Nothing for one that was moved from. */
+void guest_leave(struct guest *g, bool has_place);
 
 /* "127.0.0.1:50123", for the log. Returns OUT. */
 const char *guest_name(const struct guest *g, char out[static ADDRESS_TEXT_MAX]);

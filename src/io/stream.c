@@ -241,7 +241,7 @@ static void
 offer(struct stream *s, enum stream_event event, struct span input)
 {
 	s->input = &input;
-	s->fn(s->owner, event);
+	s->fn(s->reader.data, event);
 	if (s->closed)
 		return;
 	s->input = NULL;
@@ -317,7 +317,7 @@ on_resume(void *owner)
 	struct stream *s = owner;
 	if (s->failed && !s->failure_told) {
 		s->failure_told = true;
-		s->fn(s->owner, STREAM_FAILED);
+		s->fn(s->reader.data, STREAM_FAILED);
 	}
 	if (!s->closed && s->wants_read && buf_len(&s->kept) > 0)
 		offer(s, STREAM_DATA, buf_span(&s->kept));
@@ -571,7 +571,7 @@ tell_room(struct stream *s)
 {
 	s->wants_room = false;
 	watch(s);
-	s->fn(s->owner, STREAM_ROOM);
+	s->fn(s->reader.data, STREAM_ROOM);
 }
 
 static void
@@ -613,7 +613,7 @@ static void
 on_readable(struct ev_loop *ev, ev_io *w, int revents)
 {
 	(void)ev, (void)revents;
-	struct stream *s = w->data;
+	struct stream *s = (struct stream *)w; /* its first member */
 	if (s->secure != NULL && s->secure->write_wants_read) {
 		s->secure->write_wants_read = false;
 		go_on_writing(s);
@@ -710,10 +710,10 @@ stream_peer_is_gone(const struct stream *s)
 static void
 stream_init(struct stream *s, struct loop *loop, int in, int out, stream_fn *fn, void *owner)
 {
-	*s = (struct stream){ .loop = loop, .fn = fn, .owner = owner, .out = out };
+	*s = (struct stream){ .loop = loop, .fn = fn, .out = out };
 	s->received_ms = loop_now_ms(loop);
 	ev_io_init(&s->reader, on_readable, in, EV_READ);
-	s->reader.data = s;
+	s->reader.data = owner;
 }
 
 void
@@ -734,7 +734,7 @@ void
 stream_own(struct stream *s, stream_fn *fn, void *owner)
 {
 	s->fn = fn;
-	s->owner = owner;
+	s->reader.data = owner;
 }
 
 void

@@ -49,10 +49,9 @@ struct tls_context;
 
 /* In the order of need: a message touches what stands first. */
 struct stream {
-	ev_io reader;
+	ev_io reader; /* its data is the owner */
 	struct loop *loop;
 	stream_fn *fn;
-	void *owner;
 	struct span *input;           /* what the owner may eat, during its callback; else NULL */
 	struct buf kept;              /* what it left */
 	struct stream_tls *secure;    /* NULL: plain */
