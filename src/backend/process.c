@@ -35,17 +35,22 @@ enum {
 	STRAY_LOOK_MS = 50,
 };
 
+/* With tagged messages alone. */
+struct aside {
+	struct pipe pipe;  /* first: its backend is the aside's */
+	struct piece held; /* of the one pipe or the other, or the exit status: the next to be read */
+	bool holds;        /* there is a piece held */
+};
+
 struct process {
 	struct pipe pipe;
 	struct child child;
 	struct stderr_log *complaints; /* or NULL */
-	struct pipe *aside;            /* or NULL */
-	struct piece held;             /* of it, or the exit status: the next to be read */
+	struct aside *aside;           /* or NULL */
 	uint64_t gone_ms;              /* when the pid ended */
 	uint8_t step;                  /* the next of the ladder */
 	bool killed;                   /* it has come to its end */
 	bool gone;
-	bool holds; /* there is a piece held */
 };
 
 static struct process *
@@ -159,9 +164,10 @@ process_sweep(void)
 static struct framing *
 midway_beside(struct process *q, const struct pipe *p)
 {
+	const struct pipe *aside = &q->aside->pipe;
 	if (p != &q->pipe && q->pipe.framing.open)
 		return &q->pipe.framing;
-	return p != q->aside && q->aside->framing.open ? &q->aside->framing : NULL;
+	return p != aside && aside->framing.open ? &q->aside->pipe.framing : NULL;
 }
 
 /* What the one says waits until the message of the other is ended: a client could not tell them apart. */
@@ -169,17 +175,18 @@ static bool
 process_read(struct backend *b, struct piece *out)
 {
 	struct process *q = process_of(pipe_of(b));
-	if (q->aside == NULL)
+	struct aside *a = q->aside;
+	if (a == NULL)
 		return pipe_read(b, out);
-	struct pipe *p = q->aside->ended ? NULL : q->aside->offering ? q->aside : &q->pipe;
-	if (!q->holds && (p == NULL || !pipe_read(&p->backend, &q->held)))
+	struct pipe *p = a->pipe.ended ? NULL : a->pipe.offering ? &a->pipe : &q->pipe;
+	if (!a->holds && (p == NULL || !pipe_read(&p->backend, &a->held)))
 		return false;
 	struct framing *midway = midway_beside(q, p);
-	q->holds = midway != NULL;
-	if (q->holds)
+	a->holds = midway != NULL;
+	if (a->holds)
 		framing_tagged_interrupt(midway, out);
 	else
-		*out = q->held;
+		*out = a->held;
 	return true;
 }
 
@@ -226,8 +233,8 @@ process_settle(struct pipe *p)
 		return;
 	if (q->aside == NULL)
 		end(q);
-	else if (q->aside->over && !q->aside->ended)
-		pipe_end(q->aside, 0, "");
+	else if (q->aside->pipe.over && !q->aside->pipe.ended)
+		pipe_end(&q->aside->pipe, 0, "");
 }
 
 /* --- heirs that hold the output open ------------------------------------------------------------ */
@@ -248,7 +255,7 @@ wait_for_heirs(struct process *q)
 {
 	wait_for_heirs_at(q, &q->pipe);
 	if (q->aside != NULL)
-		wait_for_heirs_at(q, q->aside);
+		wait_for_heirs_at(q, &q->aside->pipe);
 }
 
 /* --- the ladder --------------------------------------------------------------------------------- */
@@ -346,8 +353,8 @@ static void
 offer_exit(struct process *q)
 {
 	struct buf text = { 0 };
-	q->holds = framing_tagged_exit(q->pipe.backend.status, &text) == 0;
-	q->held = (struct piece){ MESSAGE_TEXT, true, true, buf_span(&text) };
+	q->aside->holds = framing_tagged_exit(q->pipe.backend.status, &text) == 0;
+	q->aside->held = (struct piece){ MESSAGE_TEXT, true, true, buf_span(&text) };
 	offer(q);
 	buf_clear(&text);
 }
@@ -386,7 +393,7 @@ static void
 aside_finish(struct backend *b)
 {
 	struct process *q = b->owner;
-	if (q->aside->broken) {
+	if (q->aside->pipe.broken) {
 		q->pipe.broken = true;
 		q->pipe.backend.end_code = b->end_code;
 		pipe_set_reason(&q->pipe, backend_reason(b));
@@ -397,15 +404,15 @@ aside_finish(struct backend *b)
 static const struct pipe_kind aside_kind = { NULL, aside_settle, aside_tick };
 static const struct backend_ops aside_ops = { .name = "aside", .kind = &aside_kind, .finish = aside_finish };
 
-static struct pipe *
+static struct aside *
 aside_new(struct process *q, struct loop *loop, const struct backend_options *opt)
 {
-	struct pipe *p = calloc(1, sizeof(*p));
-	if (p == NULL)
+	struct aside *a = calloc(1, sizeof(*a));
+	if (a == NULL)
 		return NULL;
-	pipe_init(p, &aside_ops, loop, opt, on_aside, q);
-	framing_init(&p->framing, &framing_tagged_stderr, &opt->framing_options);
-	return p;
+	pipe_init(&a->pipe, &aside_ops, loop, opt, on_aside, q);
+	framing_init(&a->pipe.framing, &framing_tagged_stderr, &opt->framing_options);
+	return a;
 }
 
 /* FD -1: it has said all that it has to say. */
@@ -566,7 +573,7 @@ begin(struct process *q, const struct spawned *child, const struct plumbing *plu
 	child_watch(&q->child, b->loop, child->pidfd, on_child, q);
 	bool is_for_client = b->opt->stderr_policy == STDERR_CLIENT;
 	if (q->aside != NULL)
-		aside_open(q->aside, is_for_client ? plumbing->ours[ERR] : -1);
+		aside_open(&q->aside->pipe, is_for_client ? plumbing->ours[ERR] : -1);
 	if (is_for_client || plumbing->ours[ERR] == -1)
 		return;
 	q->complaints = stderr_log_open(b->loop, plumbing->ours[ERR], b->opt->route, b->pid);
@@ -632,7 +639,7 @@ process_want_read(struct backend *b, bool yes)
 	struct process *q = process_of(pipe_of(b));
 	pipe_want_read(b, yes);
 	if (q->aside != NULL)
-		pipe_want_read(&q->aside->backend, yes);
+		pipe_want_read(&q->aside->pipe.backend, yes);
 }
 
 static void
@@ -641,7 +648,7 @@ process_discard(struct backend *b)
 	struct process *q = process_of(pipe_of(b));
 	pipe_discard(b);
 	if (q->aside != NULL)
-		pipe_discard(&q->aside->backend);
+		pipe_discard(&q->aside->pipe.backend);
 }
 
 static void
@@ -656,7 +663,7 @@ process_free(struct backend *b)
 	}
 	release_complaints(q);
 	if (q->aside != NULL)
-		pipe_free(q->aside, sizeof(*q->aside));
+		pipe_free(&q->aside->pipe, sizeof(*q->aside));
 	pipe_free(&q->pipe, sizeof(*q));
 }
 
