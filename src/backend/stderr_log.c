@@ -20,13 +20,18 @@ enum {
 
 static const char cut_mark[] = " [cut]";
 
-struct stderr_log {
-	struct stream stream;
+/* What a program that says little does not need before its end. */
+struct stderr_wait {
 	struct loop_timer timer;         /* a breather while flooded; once released, also the limit */
 	struct stderr_log *next, **link; /* of the released ones */
 	uint64_t close_at_ms;            /* 0: not released */
-	pid_t pid;
 	uint8_t last_calls;
+};
+
+struct stderr_log {
+	struct stream stream;
+	struct stderr_wait *wait; /* or NULL */
+	pid_t pid;
 	bool cutting; /* the rest of a line that was too long is being dropped */
 	char route[];
 };
@@ -101,12 +106,15 @@ take_lines(struct stderr_log *log)
 static void
 discard(struct stderr_log *log)
 {
+	struct stderr_wait *w = log->wait;
 	stream_close(&log->stream);
-	loop_timer_stop(&log->timer);
-	if (log->link != NULL) {
-		*log->link = log->next;
-		if (log->next != NULL)
-			log->next->link = log->link;
+	if (w != NULL) {
+		loop_timer_stop(&w->timer);
+		if (w->link != NULL)
+			*w->link = w->next;
+		if (w->next != NULL)
+			w->next->wait->link = w->link;
+		free(w);
 	}
 	loop_free_later(log->stream.loop, log, sizeof(*log) + strlen(log->route) + 1);
 }
@@ -129,8 +137,19 @@ end_input(struct stderr_log *log)
 {
 	take_rest(log, stream_input(&log->stream));
 	stream_close_input(&log->stream);
-	if (log->close_at_ms != 0)
+	if (log->wait != NULL && log->wait->close_at_ms != 0)
 		discard(log);
+}
+
+static loop_timer_fn on_timer;
+
+/* NULL if memory is out. */
+static struct stderr_wait *
+wait_of(struct stderr_log *log)
+{
+	if (log->wait == NULL && (log->wait = calloc(1, sizeof(*log->wait))) != NULL)
+		loop_timer_init(&log->wait->timer, log->stream.loop, on_timer, log);
+	return log->wait;
 }
 
 static void
@@ -141,10 +160,10 @@ on_stream(void *owner, enum stream_event event)
 		end_input(log);
 	} else if (!log_wants(LOG_LEVEL_ERROR)) {
 		stream_eat(&log->stream, stream_input(&log->stream).len);
-	} else if (!take_lines(log)) {
+	} else if (!take_lines(log) && wait_of(log) != NULL) {
 		/* The others have their turn, then what is kept is offered again. */
 		stream_want_read(&log->stream, false);
-		loop_timer_set(&log->timer, 0);
+		loop_timer_set(&log->wait->timer, 0);
 	}
 }
 
@@ -152,12 +171,13 @@ on_stream(void *owner, enum stream_event event)
 static void
 linger(struct stderr_log *log)
 {
+	struct stderr_wait *w = log->wait;
 	uint64_t now_ms = loop_now_ms(log->stream.loop);
-	if (log->close_at_ms > now_ms) {
-		loop_timer_set(&log->timer, log->close_at_ms - now_ms);
-	} else if (log->last_calls < LAST_CALLS) {
-		log->last_calls++;
-		loop_timer_set(&log->timer, 1);
+	if (w->close_at_ms > now_ms) {
+		loop_timer_set(&w->timer, w->close_at_ms - now_ms);
+	} else if (w->last_calls < LAST_CALLS) {
+		w->last_calls++;
+		loop_timer_set(&w->timer, 1);
 	} else {
 		take_rest(log, buf_span(&log->stream.kept));
 		discard(log);
@@ -169,7 +189,7 @@ on_timer(void *owner)
 {
 	struct stderr_log *log = owner;
 	stream_want_read(&log->stream, true);
-	if (log->close_at_ms != 0)
+	if (log->wait->close_at_ms != 0)
 		linger(log);
 }
 
@@ -184,29 +204,30 @@ stderr_log_open(struct loop *loop, int fd, const char *route, pid_t pid)
 	}
 	memcpy(log->route, route, route_size);
 	log->pid = pid;
-	loop_timer_init(&log->timer, loop, on_timer, log);
 	stream_init_pipes(&log->stream, loop, fd, -1, on_stream, log);
 	stream_want_read(&log->stream, true);
 	return log;
 }
 
+/* What it says from now on is still written down, if there is memory to wait for it. */
 void
 stderr_log_release(struct stderr_log *log, uint64_t linger_ms)
 {
 	if (log == NULL)
 		return;
-	log->close_at_ms = loop_now_ms(log->stream.loop) + linger_ms;
-	if (log->stream.eof) {
+	if (log->stream.eof || wait_of(log) == NULL) {
 		discard(log);
 		return;
 	}
-	log->next = released;
-	log->link = &released;
+	struct stderr_wait *w = log->wait;
+	w->close_at_ms = loop_now_ms(log->stream.loop) + linger_ms;
+	w->next = released;
+	w->link = &released;
 	if (released != NULL)
-		released->link = &log->next;
+		released->wait->link = &w->next;
 	released = log;
-	if (!loop_timer_is_set(&log->timer))
-		loop_timer_set(&log->timer, linger_ms);
+	if (!loop_timer_is_set(&w->timer))
+		loop_timer_set(&w->timer, linger_ms);
 }
 
 void
