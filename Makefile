@@ -160,10 +160,10 @@ browser: $(WSGATE) $(LINE_LIBRARY) $(HELPERS) clients
 
 BENCH := $(addprefix $(OUT)/bench/,load echo lines ceiling)
 
-$(OUT)/bench/%: tests/bench/%.c tests/bench/stream.h
+$(OUT)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
 	@echo "  CC $<"
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -o $@ $< -lcrypto
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARN) -Wl,--as-needed -o $@ $< -lssl -lcrypto -lz
 
 # How fast the loops are that touch every byte, beside memcpy.
 $(OUT)/bench/bytes: $(OUT)/tests/bench/bytes.o $(UNDER_proto)

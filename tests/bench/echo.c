@@ -1,7 +1,7 @@
 /*
- * A TCP service on 127.0.0.1: echoes, or floods each client with the lines of stream.h.
+ * A service on 127.0.0.1 or at a unix socket: echoes, or floods each client with the lines of stream.h.
  *
- *	echo PORT [--flood]
+ *	echo PORT|/PATH [--flood]
  *
  * One thread, one epoll. A client that does not take its echo is not read meanwhile.
  */
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "stream.h"
@@ -116,16 +117,26 @@ accept_all(int listener, uint32_t events)
 }
 
 static int
-listen_at(uint16_t port)
+listen_to(const struct sockaddr *at, socklen_t len)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) == -1 || listen(fd, 4096) == -1) {
+	if (bind(fd, at, len) == -1 || listen(fd, 4096) == -1) {
 		perror("echo: listen");
 		exit(1);
 	}
 	return fd;
+}
+
+static int
+listen_at(const char *where)
+{
+	struct sockaddr_in port = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	port.sin_port = htons((uint16_t)atoi(where));
+	snprintf(path.sun_path, sizeof(path.sun_path), "%s", where);
+	return *where == '/' ? listen_to((struct sockaddr *)&path, sizeof(path))
+			     : listen_to((struct sockaddr *)&port, sizeof(port));
 }
 
 int
@@ -134,7 +145,7 @@ main(int argc, char **argv)
 	if (argc < 2)
 		return 64;
 	bool flooding = argc > 2 && strcmp(argv[2], "--flood") == 0;
-	int listener = listen_at((uint16_t)atoi(argv[1]));
+	int listener = listen_at(argv[1]);
 	struct epoll_event events[512], first = { .events = EPOLLIN };
 	stream_fill(block);
 	poller = epoll_create1(EPOLL_CLOEXEC);
