@@ -2,17 +2,27 @@
 /*
  * A peer of the benchmark: a WebSocket bridge as one writes it in an afternoon, on npm's ws.
  *
- *	node bridge.js PORT tcp BACKEND-PORT
+ *	node bridge.js [--tls=PEM] [--deflate] PORT tcp BACKEND-PORT
  *	node bridge.js PORT lines PROGRAM [ARG...]
+ *
+ * --deflate: level, window, memory and threshold are those that wsgate has by default.
  */
 
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const http = require('node:http');
+const https = require('node:https');
 const net = require('node:net');
 const { createInterface } = require('node:readline');
 const { WebSocketServer } = require('ws');
 
-const [port, kind, target, ...args] = process.argv.slice(2);
-const server = new WebSocketServer({ host: '127.0.0.1', port: Number(port), perMessageDeflate: false });
+const switches = process.argv.slice(2).filter((arg) => arg.startsWith('--tls=') || arg === '--deflate');
+const [port, kind, target, ...args] = process.argv.slice(2 + switches.length);
+const pem = switches.find((arg) => arg.startsWith('--tls='))?.slice(6);
+const perMessageDeflate = switches.includes('--deflate')
+	&& { threshold: 128, serverMaxWindowBits: 12, clientMaxWindowBits: 12, zlibDeflateOptions: { level: 3, memLevel: 5 } };
+const listener = pem ? https.createServer({ key: fs.readFileSync(pem), cert: fs.readFileSync(pem) }) : http.createServer();
+const server = new WebSocketServer({ server: listener, perMessageDeflate });
 const HIGH = 256 * 1024;
 
 function stopReadingWhileFull(source, client) {
@@ -46,3 +56,4 @@ function bridgeLines(client) {
 }
 
 server.on('connection', kind === 'tcp' ? bridgeTcp : bridgeLines);
+listener.listen({ host: '127.0.0.1', port: Number(port), backlog: 4096 });
