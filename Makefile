@@ -178,6 +178,10 @@ bench-bytes: $(OUT)/bench/bytes
 bench-instr: $(WSGATE) $(BENCH)
 	WSGATE=$(abspath $(WSGATE)) BENCH_TOOLS=$(abspath $(OUT)/bench) node tests/bench/instr.js $(BENCH_ARGS)
 
+# What thousands of connections cost; --write puts the tables into tests/bench/SCALE.md.
+bench-scale: $(WSGATE) $(BENCH)
+	WSGATE=$(abspath $(WSGATE)) BENCH_TOOLS=$(abspath $(OUT)/bench) node tests/bench/scale.js $(BENCH_ARGS)
+
 # BENCH_ARGS='--only W3 --peers wsgate,ceiling --rounds 5'
 bench: $(WSGATE) $(BENCH) clients
 	WSGATE=$(abspath $(WSGATE)) BENCH_TOOLS=$(abspath $(OUT)/bench) node tests/bench/run.js $(BENCH_ARGS)
@@ -263,4 +267,4 @@ clean:
 	rm -rf build build-* wsgate
 
 .SECONDARY:
-.PHONY: all clients-real unit fuzz fuzzers afl clients conformance scenario browser bench bench-bytes bench-instr rooms headers format lint man documents check asan tsan valgrind coverage demo install clean
+.PHONY: all clients-real unit fuzz fuzzers afl clients conformance scenario browser bench bench-bytes bench-instr bench-scale rooms headers format lint man documents check asan tsan valgrind coverage demo install clean

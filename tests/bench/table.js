@@ -21,7 +21,8 @@ function row(cell, name) {
 	const unit = cell.per === 'GiB' ? 's/GiB' : `us/${cell.per}`;
 	const ratio = (key) => show(m[key] > 0 && ceiling?.median ? m[key] / ceiling.median[key] : NaN);
 	const latency = m.p50 > 0 ? `${show(m.p50)} | ${show(m.p99)}` : '- | -';
-	return `${start}${rate}${wire} | ${show(m.all, unit)} | ${show(m.main)} | ${latency} | ${ratio('all')} | ${ratio('main')} | ${result.spread.toFixed(0)} % |`;
+	const spread = Number.isFinite(result.spread) ? `${result.spread.toFixed(0)} %` : '-';
+	return `${start}${rate}${wire} | ${show(m.all, unit)} | ${show(m.main)} | ${latency} | ${ratio('all')} | ${ratio('main')} | ${spread} |`;
 }
 
 const rows = (cell) => Object.keys(cell.results).map((name) => row(cell, name));
