@@ -4,8 +4,8 @@
  * See README.md for the method.
  *
  *	node run.js [--only W3,W9] [--peers wsgate,ceiling] [--rounds 3] [--time 800] [--warmup 300] [--unpinned]
- *	            [--summary] [--json] [--out FILE] [--chart FILE.svg]
- *	node run.js --from FILE ...        shows again what --json has printed
+ *	            [--summary] [--json FILE] [--out FILE] [--chart FILE.svg]
+ *	node run.js --from FILE ...        shows again what --json has kept
  *
  * --summary: one row for each headline, one column for each peer, in ratios to wsgate. Progress goes to stderr.
  * Environment: WSGATE (the binary), BENCH_TOOLS (the directory of load, echo, lines, ceiling).
@@ -29,7 +29,7 @@ const { values: opt } = parseArgs({
 		warmup: { type: 'string', default: '300' },
 		unpinned: { type: 'boolean', default: false },
 		summary: { type: 'boolean', default: false },
-		json: { type: 'boolean', default: false },
+		json: { type: 'string' },
 		out: { type: 'string' },
 		chart: { type: 'string' },
 		from: { type: 'string' },
@@ -52,23 +52,22 @@ function inMiddle(runs) {
 	return { median: Object.fromEntries(keys.map((k) => [k, median(runs.map((r) => r[k]))])), spread: spread(runs.map((r) => r[key])) };
 }
 
-/* A peer that fails once is not tried again in this cell. */
+/* A run that fails is told in the table; a peer that fails twice is not tried again in this cell. */
 async function runCell(cell, names) {
 	const how = { time: opt.time, warmup: opt.warmup, pin: opt.unpinned ? [] : ['taskset', '-c', '0'] };
-	const runs = Object.fromEntries(names.map((n) => [n, []]));
-	const failed = {};
+	const tries = Object.fromEntries(names.map((n) => [n, { runs: [], faults: [], took: 0 }]));
 	for (let round = 0; round < (cell.holds ? 1 : Number(opt.rounds)); round++) {
-		for (const name of names.filter((n) => !failed[n])) {
-			const began = Date.now();
-			try {
-				runs[name].push(await runOnce(cell, PEERS[name], how));
-			} catch (error) {
-				failed[name] = error.message;
-			}
-			process.stderr.write(` ${name} ${failed[name] ? 'failed, ' : ''}${((Date.now() - began) / 1000).toFixed(1)} s`);
+		for (const name of names.filter((n) => tries[n].faults.length < 2)) {
+			const { runs, faults } = tries[name], began = Date.now();
+			await runOnce(cell, PEERS[name], how).then((found) => runs.push(found), (error) => faults.push(error.message));
+			tries[name].took += (Date.now() - began) / 1000;
 		}
 	}
-	return Object.fromEntries(names.map((name) => [name, failed[name] ? { failed: failed[name] } : inMiddle(runs[name])]));
+	console.error(names.map((n) => `${n}${tries[n].faults.length > 0 ? ' failed,' : ''} ${tries[n].took.toFixed(0)} s`).join(', '));
+	return Object.fromEntries(names.map((name) => {
+		const { runs, faults } = tries[name], [fault] = faults;
+		return [name, faults.length > 1 || runs.length === 0 ? { failed: fault } : { ...inMiddle(runs), fault }];
+	}));
 }
 
 /* The peers that were asked for and are there. */
@@ -85,11 +84,10 @@ async function measureAll() {
 	const names = peers(), found = { how: null, cells: [] }, loads = [];
 	const cells = CELLS.filter((c) => !opt.only || opt.only.split(',').some((o) => c.w === o || c.name.includes(o)));
 	for (const [i, cell] of cells.entries()) {
-		process.stderr.write(`${i + 1}/${cells.length} ${cell.w} ${cell.name}:`);
+		process.stderr.write(`${i + 1}/${cells.length} ${cell.w} ${cell.name}: `);
 		const able = names.filter((n) => PEERS[n][cell.kind] && !(cell.connections > PEERS[n].most));
 		found.cells.push({ ...cell, results: await runCell(cell, able) });
 		loads.push(os.loadavg()[0]);
-		process.stderr.write('\n');
 	}
 	found.how = { date: new Date().toISOString().slice(0, 10), rounds: opt.rounds, time: opt.time, cores: os.cpus().length,
 		cpu: os.cpus()[0].model, kernel: os.release(), pinned: !opt.unpinned, loads };
@@ -100,7 +98,8 @@ async function main() {
 	const found = opt.from ? JSON.parse(fs.readFileSync(opt.from, 'utf8')) : await measureAll();
 	const table = opt.summary ? summary(found) : [HEAD, ...found.cells.flatMap(rows)].join('\n');
 	const text = `${table}\n\n${conditions(found)}\n`;
-	process.stdout.write(opt.json ? `${JSON.stringify(found)}\n` : text);
+	process.stdout.write(text);
+	if (opt.json) fs.writeFileSync(opt.json, `${JSON.stringify(found)}\n`);
 	if (opt.out) fs.writeFileSync(opt.out, text);
 	if (opt.chart) fs.writeFileSync(opt.chart, chart(found));
 }

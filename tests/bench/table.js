@@ -18,11 +18,12 @@ function row(cell, name) {
 	if (cell.holds) return `${start}${m.memory >= 0 ? '+' : ''}${show(m.memory, cell.per)} | - | - | - | - | - | - | - |`;
 	const rate = cell.per === 'GiB' ? show(m.rate * 1.073741824 * 1000, 'MB/s') : show(m.rate, `${cell.per}/s`);
 	const wire = m.wireIn > 0 ? `, ${m.wireIn.toFixed(0)} B in, ${m.wireOut.toFixed(0)} B out` : '';
+	const fault = result.fault ? `, but one run failed: ${result.fault}` : '';
 	const unit = cell.per === 'GiB' ? 's/GiB' : `us/${cell.per}`;
 	const ratio = (key) => show(m[key] > 0 && ceiling?.median ? m[key] / ceiling.median[key] : NaN);
 	const latency = m.p50 > 0 ? `${show(m.p50)} | ${show(m.p99)}` : '- | -';
 	const spread = Number.isFinite(result.spread) ? `${result.spread.toFixed(0)} %` : '-';
-	return `${start}${rate}${wire} | ${show(m.all, unit)} | ${show(m.main)} | ${latency} | ${ratio('all')} | ${ratio('main')} | ${spread} |`;
+	return `${start}${rate}${wire}${fault} | ${show(m.all, unit)} | ${show(m.main)} | ${latency} | ${ratio('all')} | ${ratio('main')} | ${spread} |`;
 }
 
 const rows = (cell) => Object.keys(cell.results).map((name) => row(cell, name));
