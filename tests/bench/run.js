@@ -3,7 +3,7 @@
  * Runs the benchmark: for each cell, rounds of A B C A B C over the peers, and prints a table of medians in Markdown.
  * See README.md for the method.
  *
- *	node run.js [--only W3,W9] [--peers wsgate,ceiling] [--rounds 3] [--time 800] [--warmup 300] [--unpinned]
+ *	node run.js [--only W3,W9] [--peers wsgate,ceiling] [--rounds 3] [--time 800] [--warmup 400] [--unpinned]
  *	            [--summary] [--json FILE] [--out FILE] [--chart FILE.svg]
  *	node run.js --from FILE ...        shows again what --json has kept
  *
@@ -26,7 +26,7 @@ const { values: opt } = parseArgs({
 		peers: { type: 'string' },
 		rounds: { type: 'string', default: '3' },
 		time: { type: 'string', default: '800' },
-		warmup: { type: 'string', default: '300' },
+		warmup: { type: 'string', default: '400' },
 		unpinned: { type: 'boolean', default: false },
 		summary: { type: 'boolean', default: false },
 		json: { type: 'string' },
