@@ -52,12 +52,18 @@ function makeGroup() {
 
 const pidsIn = (group) => fs.readFileSync(path.join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
 
+/* Whoever is interrupted leaves nobody behind. */
+const running = new Set();
+process.on('exit', () => running.forEach((pid) => signal(-pid, 'SIGKILL')));
+['SIGINT', 'SIGTERM'].forEach((name) => process.once(name, () => process.exit(1)));
+
 /* PIN: the words that go before a command, to keep it on a core. */
 function start(argv, group, pin) {
 	const join = group === null ? [] : ['sh', '-c', 'echo $$ >"$0"/cgroup.procs && exec "$@"', group];
 	const [program, ...args] = [...join, ...pin, ...argv].map(String);
 	const child = spawn(program, args, { stdio: 'ignore', detached: true, env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } });
 	child.ended = new Promise((done) => { child.once('exit', done).once('error', done); });
+	if (child.pid !== undefined) running.add(child.pid);
 	return child;
 }
 
@@ -74,6 +80,7 @@ async function stop(child, group) {
 	await child.ended;
 	clearTimeout(patience);
 	signal(-child.pid, 'SIGKILL');
+	running.delete(child.pid);
 	for (let tries = 0; group !== null && tries < 200; tries++) {
 		const left = pidsIn(group);
 		if (left.length === 0) break;
