@@ -499,6 +499,15 @@ later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static void
+send_ping(struct session *s, uint64_t now)
+{
+	unsigned char frame[2];
+	stream_overtake(s->stream, frame, ws_control(MESSAGE_PING, NULL, 0, frame));
+	s->pinged = true;
+	s->asked_ms = now;
+}
+
 /* While the client may not be read, nothing it says can be heard: it is not asked. */
 static void
 tick_ping(struct session *s, uint64_t now, uint64_t *next)
@@ -507,18 +516,17 @@ tick_ping(struct session *s, uint64_t now, uint64_t *next)
 		return;
 	uint64_t life = later(s->stream->received_ms, stream_moved_ms(s->stream));
 	s->pinged = s->pinged && life <= s->asked_ms;
-	if (s->pinged) {
-		if (has_passed(s->asked_ms, s->route->ping_timeout_ms, now, next))
-			session_fail(s, SERVER, WS_CLOSE_GOING_AWAY, "no answer to a ping");
+	if (s->pinged && has_passed(s->asked_ms, s->route->ping_timeout_ms, now, next)) {
+		session_fail(s, SERVER, WS_CLOSE_GOING_AWAY, "no answer to a ping");
 		return;
 	}
-	if (!has_passed(life, s->route->ping_interval_ms, now, next))
+	if (!s->pinged && !has_passed(life, s->route->ping_interval_ms, now, next))
 		return;
-	unsigned char frame[2];
-	stream_overtake(s->stream, frame, ws_control(MESSAGE_PING, NULL, 0, frame));
-	s->pinged = true;
-	s->asked_ms = now;
-	has_passed(now, s->route->ping_timeout_ms != 0 ? s->route->ping_timeout_ms : s->route->ping_interval_ms, now, next);
+	if (!s->pinged)
+		send_ping(s, now);
+	/* Whether it is answered or not, it is looked at again. */
+	has_passed(now, s->route->ping_interval_ms, now, next);
+	has_passed(s->asked_ms, s->route->ping_timeout_ms, now, next);
 }
 
 /*

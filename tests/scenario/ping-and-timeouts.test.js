@@ -8,8 +8,8 @@ const { frame, TEXT } = require('./lib/raw');
 const { slowProgram } = require('./lib/services');
 const bytes = require('./lib/bytes');
 
-scenario('pings come at ping_interval, and answering them keeps the connection', async (s) => {
-	const g = await s.gate(['--ping-interval=200ms', '--ping-timeout=400ms', 'cat']);
+const pingsComeAt200ms = (timeout) => async (s) => {
+	const g = await s.gate(['--ping-interval=200ms', `--ping-timeout=${timeout}`, 'cat']);
 	const c = await g.open('/');
 	const started = Date.now();
 	while (c.pings < 5) {
@@ -21,6 +21,24 @@ scenario('pings come at ping_interval, and answering them keeps the connection',
 	assert.ok(took >= 700, `5 pings in ${took} ms already`);
 	await c.text('alive');
 	assert.equal(await c.nextText(), 'alive');
+	assert.equal((await c.bye()).code, 1000);
+};
+
+scenario('pings come at ping_interval, and answering them keeps the connection', pingsComeAt200ms('400ms'));
+scenario('they come at ping_interval also if a client would have far longer to answer', pingsComeAt200ms('60s'));
+scenario('they come at ping_interval also if nobody waits for the answer', pingsComeAt200ms('0'));
+
+scenario('a client that answers late is asked again, if nobody waits for the answer', async (s) => {
+	const g = await s.gate(['--ping-interval=200ms', '--ping-timeout=0', 'cat']);
+	const c = await g.open('/');
+	c.autopong = false;
+	await within(5000, c.piece(), 'ping');
+	await pause(700);
+	assert.equal(c.pings, 1, 'one that is not answered is enough');
+	await c.text('late');
+	assert.equal(await c.nextText(), 'late');
+	assert.ok(await within(5000, c.piece(), 'the next ping'));
+	assert.equal(c.pings, 2);
 	assert.equal((await c.bye()).code, 1000);
 });
 
