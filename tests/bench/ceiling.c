@@ -323,6 +323,7 @@ start_program(struct end *e)
 	posix_spawn_file_actions_init(&acts);
 	posix_spawn_file_actions_adddup2(&acts, in[0], 0);
 	posix_spawn_file_actions_adddup2(&acts, out[1], 1);
+	posix_spawn_file_actions_addclosefrom_np(&acts, 3); /* a copy that execve(2) closes late would speak up in epoll */
 	int error = posix_spawnp(&pid, program[0], &acts, NULL, program, environ);
 	posix_spawn_file_actions_destroy(&acts);
 	close(in[0]);
