@@ -920,8 +920,8 @@ static const struct guest_ops client_ops = { .dismiss = client_dismiss, .evict =
 void
 client_start(struct worker *w, const struct arrival *arrival)
 {
-	struct client *c = calloc(1, sizeof(*c));
-	struct stream *stream = calloc(1, sizeof(*stream));
+	struct client *c = malloc(sizeof(*c));
+	struct stream *stream = malloc(sizeof(*stream));
 	char peer[ADDRESS_TEXT_MAX];
 	if (c == NULL || stream == NULL) {
 		log_error("out of memory: a connection is closed");
@@ -930,14 +930,16 @@ client_start(struct worker *w, const struct arrival *arrival)
 		arrival_discard(w, arrival);
 		return;
 	}
+	*c = (struct client){
+		.guest.ops = &client_ops,
+		.stream = stream,
+		.refusal = arrival->refusal,
+		.server_port = arrival->server_port,
+		.method = slice_of(""),
+		.tls = arrival->tls,
+		.redirect_to = arrival->redirect_to,
+	};
 	guest_enter(&c->guest, w, arrival);
-	c->guest.ops = &client_ops;
-	c->stream = stream;
-	c->refusal = arrival->refusal;
-	c->server_port = arrival->server_port;
-	c->method = slice_of("");
-	c->tls = arrival->tls;
-	c->redirect_to = arrival->redirect_to;
 	stream_init_socket(stream, worker_loop(w), arrival->fd, client_stream, c);
 	loop_timer_init(&c->timer, worker_loop(w), on_timer, c);
 	if (c->tls && stream_expect_tls(stream, arrival->config->tls) == -1) {

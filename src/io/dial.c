@@ -385,16 +385,18 @@ dial_begin(void *owner)
 struct dial *
 dial_start(struct loop *loop, const struct dial_options *opt, dial_fn *fn, void *owner)
 {
-	struct dial *d = calloc(1, sizeof(*d));
+	struct dial *d = malloc(sizeof(*d));
 	if (d == NULL)
 		return NULL;
-	d->loop = loop;
-	d->opt = *opt;
-	d->fn = fn;
-	d->owner = owner;
-	d->fd = -1;
-	d->backoff_ms = BACKOFF_MIN_MS;
-	d->deadline_ms = opt->timeout_ms == 0 ? UINT64_MAX : loop_now_ms(loop) + opt->timeout_ms;
+	*d = (struct dial){
+		.loop = loop,
+		.opt = *opt,
+		.fn = fn,
+		.owner = owner,
+		.fd = -1,
+		.backoff_ms = BACKOFF_MIN_MS,
+		.deadline_ms = opt->timeout_ms == 0 ? UINT64_MAX : loop_now_ms(loop) + opt->timeout_ms,
+	};
 	loop_timer_init(&d->timer, loop, on_timer, d);
 	dial_wait(d, WAIT_DEADLINE, UINT64_MAX);
 	loop_defer(loop, &d->step, dial_begin, d);
