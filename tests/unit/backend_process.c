@@ -908,7 +908,7 @@ the_request_is_in_the_environment(void **state)
 
 /* --- stderr ------------------------------------------------------------------------------------ */
 
-static const char log_path[] = "/tmp/wsgate-test-stderr.log";
+static char log_path[] = "/tmp/wsgate-stderr-XXXXXX";
 
 static char *
 read_log(void)
@@ -1572,5 +1572,6 @@ main(void)
 	signal(SIGPIPE, SIG_IGN); /* as main() does */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	log_to_stderr();
+	close(mkstemp(log_path));
 	return cmocka_run_group_tests_name("backend/process", tests, NULL, NULL);
 }

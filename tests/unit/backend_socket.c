@@ -14,7 +14,7 @@
 
 enum { MUCH = 8 * 1024 * 1024 };
 
-static const char unix_path[] = "/tmp/wsgate-test-service";
+static char unix_path[] = "/tmp/wsgate-service-XXXXXX";
 
 /* --- services --------------------------------------------------------------------------------- */
 
@@ -617,5 +617,6 @@ main(void)
 	};
 	signal(SIGPIPE, SIG_IGN);
 	log_open(&(struct log_options){ LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, "stderr" });
+	close(mkstemp(unix_path));
 	return cmocka_run_group_tests_name("backend/socket", tests, NULL, NULL);
 }
