@@ -106,34 +106,11 @@ divide_text(const unsigned char *data, size_t len, bool last)
 	return d;
 }
 
-static enum message_kind
-kind_wanted(const struct framing *f, enum message_kind natural)
-{
-	if (f->open)
-		return (enum message_kind)f->kind;
-	if (f->opt->type == MESSAGE_TYPE_BY_FRAMING)
-		return natural;
-	return f->opt->type == MESSAGE_TYPE_BINARY ? MESSAGE_BINARY : MESSAGE_TEXT;
-}
-
 /* May a message that has not begun, and is not text, be binary instead? */
 static bool
 may_be_binary(const struct framing *f)
 {
 	return !f->open && (f->opt->type == MESSAGE_TYPE_AUTO || f->opt->utf8 == UTF8_BINARY);
-}
-
-/* LEFT bytes of the message at hand are still in the input. */
-static enum framing_result
-hand_on(struct framing *f, enum message_kind kind, struct span bytes, size_t left, bool last, struct piece *out)
-{
-	last = last && left == 0;
-	*out = (struct piece){ kind, !f->open, last, bytes };
-	f->kind = (uint8_t)kind;
-	f->known = (uint32_t)left;
-	f->open = !last;
-	f->ends = f->ends && !last;
-	return FRAMING_PIECE;
 }
 
 /* Eats a run of bytes that are not UTF-8, the first BAD of LEN and what is of their sort behind them. */
@@ -151,12 +128,12 @@ replace(struct framing *f, struct span *in, size_t len, size_t bad, bool last, s
 		d = divide_text(in->data, len < CODE_POINT_MAX ? len : CODE_POINT_MAX, last);
 	} while (count < REPLACEMENTS_MAX && d.good == 0 && d.bad > 0);
 	/* A piece on its way out is read only, whatever its type says. */
-	return hand_on(f, MESSAGE_TEXT, (struct span){ (unsigned char *)replacements, count * REPLACEMENT_LEN }, len, last, out);
+	return framing_hand_on(
+		f, MESSAGE_TEXT, (struct span){ (unsigned char *)replacements, count * REPLACEMENT_LEN }, len, last, out);
 }
 
-/* The next LEN bytes are to be text, and are not known to be. */
-static enum framing_result
-emit_text(struct framing *f, struct span *in, size_t len, bool last, struct piece *out)
+enum framing_result
+framing_emit_unsure(struct framing *f, struct span *in, size_t len, bool last, struct piece *out)
 {
 	struct division d = divide_text(in->data, len, last);
 	enum message_kind kind = MESSAGE_TEXT;
@@ -176,23 +153,7 @@ emit_text(struct framing *f, struct span *in, size_t len, bool last, struct piec
 	}
 	bytes.len = d.good;
 	framing_eat(f, in, d.good);
-	return hand_on(f, kind, bytes, len - d.good, last, out);
-}
-
-enum framing_result
-framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum message_kind natural, struct piece *out)
-{
-	enum message_kind kind = kind_wanted(f, natural);
-	struct span bytes = { in->data, len };
-
-	if (kind == MESSAGE_TEXT && len > f->sure)
-		return emit_text(f, in, len, last, out);
-	if (len == 0 && !last) {
-		f->known = 0;
-		return FRAMING_MORE;
-	}
-	framing_eat(f, in, len);
-	return hand_on(f, kind, bytes, 0, last, out);
+	return framing_hand_on(f, kind, bytes, len - d.good, last, out);
 }
 
 /* ---- messages whose length is told ---- */

@@ -152,7 +152,41 @@ void framing_clear(struct framing *f);
 /* The gather that write() filled has been sent: what it borrowed from the framing is given back. */
 void framing_sent(struct framing *f);
 
-/* ---- for the framings themselves ---- */
+/* ---- for the framings themselves; what is called for each message stands here, so that it can be inlined ---- */
+
+/* Drops the first LEN bytes of IN, of which some may be f->sure. */
+static inline void
+framing_eat(struct framing *f, struct span *in, size_t len)
+{
+	span_skip(in, len);
+	f->sure = f->sure > len ? f->sure - (uint32_t)len : 0;
+}
+
+/* BYTES are the next piece; LEFT bytes behind them, which the input has, belong to the message too. Always FRAMING_PIECE. */
+static inline enum framing_result
+framing_hand_on(struct framing *f, enum message_kind kind, struct span bytes, size_t left, bool last, struct piece *out)
+{
+	last = last && left == 0;
+	*out = (struct piece){ kind, !f->open, last, bytes };
+	f->kind = (uint8_t)kind;
+	f->known = (uint32_t)left;
+	f->open = !last;
+	f->ends = f->ends && !last;
+	return FRAMING_PIECE;
+}
+
+static inline enum message_kind
+framing_kind(const struct framing *f, enum message_kind natural)
+{
+	if (f->open)
+		return (enum message_kind)f->kind;
+	if (f->opt->type == MESSAGE_TYPE_BY_FRAMING)
+		return natural;
+	return f->opt->type == MESSAGE_TYPE_BINARY ? MESSAGE_BINARY : MESSAGE_TEXT;
+}
+
+/* What framing_emit() does with bytes that are to be text and are not known to be. */
+enum framing_result framing_emit_unsure(struct framing *f, struct span *in, size_t len, bool last, struct piece *out);
 
 /*
  * Turns the next LEN bytes of IN's head into a piece by the type and UTF-8 policy, and eats what it
@@ -163,8 +197,21 @@ void framing_sent(struct framing *f);
  *
  * When the last piece is handed on, f->known, f->open and f->ends are reset for the next message.
  */
-enum framing_result
-framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum message_kind natural, struct piece *out);
+static inline enum framing_result
+framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum message_kind natural, struct piece *out)
+{
+	enum message_kind kind = framing_kind(f, natural);
+	struct span bytes = { in->data, len };
+
+	if (kind == MESSAGE_TEXT && len > f->sure)
+		return framing_emit_unsure(f, in, len, last, out);
+	if (len == 0 && !last) {
+		f->known = 0;
+		return FRAMING_MORE;
+	}
+	framing_eat(f, in, len);
+	return framing_hand_on(f, kind, bytes, 0, last, out);
+}
 
 /*
  * The same for a message whose length was told: f->left bytes of payload, which it counts down, and
@@ -173,14 +220,6 @@ framing_emit(struct framing *f, struct span *in, size_t len, bool last, enum mes
  */
 enum framing_result framing_emit_counted(
 	struct framing *f, struct span *in, enum framing_input state, size_t tail, enum message_kind natural, struct piece *out);
-
-/* Drops the first LEN bytes of IN, of which some may be f->sure. */
-static inline void
-framing_eat(struct framing *f, struct span *in, size_t len)
-{
-	span_skip(in, len);
-	f->sure = f->sure > len ? f->sure - (uint32_t)len : 0;
-}
 
 /* Makes f->left one decimal digit longer. Returns false, with a fault, if it is more than may be announced. */
 bool framing_add_digit(struct framing *f, unsigned char digit);
