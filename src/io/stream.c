@@ -91,6 +91,7 @@ open_outbox(struct stream *s)
 	ev_io_init(&box->writer, on_writable, s->out, EV_WRITE);
 	box->writer.data = s;
 	box->queue_end = &box->queue;
+	box->moved_ms = loop_now_ms(s->loop);
 	return 0;
 }
 
@@ -442,8 +443,6 @@ enqueue(struct stream *s, const struct iovec *vec, int count, size_t total, size
 		*box->queue_end = c;
 		box->queue_end = &c->next;
 	}
-	if (box->queued == 0)
-		box->moved_ms = loop_now_ms(s->loop); /* the clock of send_timeout starts here */
 	box->queued += total - gone;
 	for (int i = 0; i < count; i++) {
 		size_t skip = gone < vec[i].iov_len ? gone : vec[i].iov_len;
@@ -459,8 +458,9 @@ send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
 {
 	if (s->closed || s->failed || s->finishing || s->out == -1)
 		return -1;
+	bool is_first = stream_queued(s) == 0;
 	size_t gone = 0;
-	if (stream_queued(s) == 0) {
+	if (is_first) {
 		ssize_t n = write_vectors(s, vec, count);
 		if (n == -1 && !would_block(errno)) {
 			fail_output(s, errno);
@@ -476,6 +476,8 @@ send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
 		return -1;
 	}
 	watch(s);
+	if (is_first && s->outbox != NULL)
+		s->outbox->moved_ms = loop_now_ms(s->loop); /* the clock of send_timeout starts here */
 	return 0;
 }
 

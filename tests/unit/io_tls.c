@@ -935,6 +935,7 @@ an_urgent_frame_goes_behind_a_record_of_which_nothing_has_left(void **state)
 	size_t sent = fill_socket(p);
 	assert_int_equal(stream_write(&p->server.stream, "first", 5), 0);
 	assert_true(stream_sealed(&p->server.stream) > 5);
+	assert_int_equal(stream_moved_ms(&p->server.stream), loop_now_ms(p->loop)); /* since now it waits */
 	assert_int_equal(stream_write(&p->server.stream, "second", 6), 0);
 	assert_int_equal(stream_overtake(&p->server.stream, "PING", 4), 0);
 	UNTIL(p, p->client->got_len == sent + 15);
