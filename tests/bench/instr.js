@@ -153,6 +153,18 @@ function demandTools() {
 	if (missing.length > 0) throw new Error(`it takes ${missing.join(' and ')}: apt-get install ${missing.join(' ')}`);
 }
 
+/* A container may forbid to trace. */
+function worksHere([what, tool]) {
+	const [name, ...args] = tool.argv('/dev/null');
+	try {
+		execFileSync(name, [...args, 'true'], { stdio: 'ignore' });
+		return true;
+	} catch (error) {
+		console.log(`- ${what}: left out, for ${name} does not work here (${error.message})`);
+		return false;
+	}
+}
+
 /* Starts ARGV; answers with the port that it says it listens on. */
 async function startGateway(argv) {
 	const child = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -237,13 +249,13 @@ const isWanted = ({ name }) => wanted.length === 0 || wanted.some((w) => name.st
 async function main() {
 	demandTools();
 	const kept = fs.existsSync(KEPT) ? JSON.parse(fs.readFileSync(KEPT, 'utf8')) : {};
-	const found = {}, other = differences(kept);
+	const found = {}, other = differences(kept), tools = Object.entries(TOOLS).filter(worksHere);
 	if (other.length > 0) console.log('Instructions are not judged: instr.json was kept where another build ran.\n');
 	other.forEach((key) => console.log(`- ${key}: there ${kept.built?.[key] ?? 'unknown'}; here ${BUILT[key]}`));
 	console.log(`${other.length > 0 ? '\n' : ''}| workload | what | now | kept | |\n|---|---|---|---|---|`);
 	for (const workload of WORKLOADS.filter(isWanted)) {
 		found[workload.name] = {};
-		for (const [what, tool] of Object.entries(TOOLS)) {
+		for (const [what, tool] of tools) {
 			const before = kept[workload.name]?.[what], comparable = what === 'syscalls' || other.length === 0;
 			const now = await least(tool, workload, before !== undefined && comparable ? before * TOLERATED : Infinity);
 			const verdict = judge(now, before, comparable);

@@ -90,7 +90,7 @@ async function measureAll() {
 		loads.push(os.loadavg()[0]);
 	}
 	found.how = { date: new Date().toISOString().slice(0, 10), rounds: opt.rounds, time: opt.time, cores: os.cpus().length,
-		cpu: os.cpus()[0].model, kernel: os.release(), pinned: !opt.unpinned, loads };
+		cpu: os.cpus()[0].model, kernel: os.release().replace(/^(\d+\.\d+).*/, '$1'), pinned: !opt.unpinned, loads };
 	return found;
 }
 
