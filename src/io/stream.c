@@ -243,9 +243,9 @@ offer(struct stream *s, enum stream_event event, struct span input)
 {
 	s->input = &input;
 	s->fn(s->reader.data, event);
+	s->input = NULL;
 	if (s->closed)
 		return;
-	s->input = NULL;
 	if (buf_len(&s->kept) > 0)
 		buf_drop(&s->kept, buf_len(&s->kept) - input.len);
 	else if (input.len > 0 && buf_append(&s->kept, input.data, input.len) == -1)
@@ -746,7 +746,8 @@ stream_close_input(struct stream *s)
 		return;
 	s->eof = true;
 	watch(s);
-	s->input = NULL;
+	if (s->input != NULL)
+		*s->input = (struct span){ NULL, 0 };
 	buf_clear(&s->kept);
 	if (!s->socket && s->reader.fd != -1) {
 		close(s->reader.fd);

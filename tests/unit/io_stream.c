@@ -90,6 +90,20 @@ struct pair {
 	struct end a, b;
 };
 
+/* Leaves what comes, and at the end of it wants to hear no more. */
+static void
+close_input_at_eof(void *owner, enum stream_event event)
+{
+	struct end *e = owner;
+	if (event != STREAM_EOF)
+		return;
+	e->eof++;
+	assert_int_equal(stream_input(&e->stream).len, 5);
+	stream_close_input(&e->stream);
+	assert_int_equal(stream_input(&e->stream).len, 0);
+	loop_stop(e->loop);
+}
+
 static void
 init_end(struct end *e, struct loop *loop)
 {
@@ -398,6 +412,26 @@ nothing_comes_after_close(void **state)
 	close_pair(p);
 }
 
+static void
+what_is_left_when_the_input_is_closed_is_gone(void **state)
+{
+	(void)state;
+	struct loop *loop = loop_new();
+	struct end e = { .loop = loop };
+	int fds[2];
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	stream_init_pipes(&e.stream, loop, fds[0], -1, close_input_at_eof, &e);
+	stream_want_read(&e.stream, true);
+	assert_int_equal(write(fds[1], "words", 5), 5);
+	close(fds[1]);
+	loop_run(loop);
+	assert_int_equal(e.eof, 1);
+	assert_int_equal(buf_len(&e.stream.kept), 0);
+	assert_int_equal(stream_input(&e.stream).len, 0);
+	stream_close(&e.stream);
+	loop_free(loop);
+}
+
 int
 main(void)
 {
@@ -410,6 +444,7 @@ main(void)
 		cmocka_unit_test(kept_bytes_are_offered_on_resume_though_the_socket_is_silent),
 		cmocka_unit_test(an_urgent_frame_overtakes_what_is_queued_at_a_boundary),
 		cmocka_unit_test(a_gather_of_many_slices_that_the_kernel_takes_in_parts_arrives_whole),
+		cmocka_unit_test(what_is_left_when_the_input_is_closed_is_gone),
 		cmocka_unit_test(a_write_to_a_peer_that_is_gone_fails_later_and_what_it_had_sent_is_still_read),
 		cmocka_unit_test(the_two_ends_of_pipes_live_apart),
 		cmocka_unit_test(a_hang_up_is_seen_while_reading_is_paused),
