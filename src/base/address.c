@@ -157,14 +157,12 @@ as_ipv6(const struct address *a)
 
 /* By hand, as each connection has one, and inet_ntop(3) goes through printf. Returns the end. */
 static char *
-format_ipv4(const void *addr, char out[static ADDRESS_TEXT_MAX])
+format_ipv4(in_addr_t ip, char out[static ADDRESS_TEXT_MAX])
 {
-	const uint8_t *bytes = addr;
-
-	for (int i = 0; i < 4; i++) {
-		if (i > 0)
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		out = text_put_number(out, ntohl(ip) >> shift & 0xff);
+		if (shift > 0)
 			*out++ = '.';
-		out = text_put_number(out, bytes[i]);
 	}
 	*out = '\0';
 	return out;
@@ -173,7 +171,7 @@ format_ipv4(const void *addr, char out[static ADDRESS_TEXT_MAX])
 static void
 format_ipv4_and_port(const struct sockaddr_in *in, char out[static ADDRESS_TEXT_MAX])
 {
-	char *end = format_ipv4(&in->sin_addr, out);
+	char *end = format_ipv4(in->sin_addr.s_addr, out);
 
 	*end++ = ':';
 	end = text_put_number(end, ntohs(in->sin_port));
@@ -227,12 +225,12 @@ address_format_host(const struct address *a, char out[static ADDRESS_TEXT_MAX])
 	switch (a->storage.ss_family) {
 	case AF_INET:
 		in = as_ipv4(a);
-		format_ipv4(&in.sin_addr, out);
+		format_ipv4(in.sin_addr.s_addr, out);
 		break;
 	case AF_INET6:
 		in6 = as_ipv6(a);
 		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
-			format_ipv4(&in6.sin6_addr.s6_addr[12], out);
+			format_ipv4(in6.sin6_addr.s6_addr32[3], out);
 		else
 			format_ipv6(&in6, out);
 		break;
