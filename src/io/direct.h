@@ -8,12 +8,21 @@
 #ifndef IO_DIRECT_H
 #define IO_DIRECT_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* Did one of them fail with an ERROR that passes? */
+static inline bool
+direct_would_block(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
 
 static inline ssize_t
 direct_read(int fd, void *data, size_t len)

@@ -40,12 +40,6 @@ struct stream_chunk {
 	unsigned char data[];
 };
 
-static bool
-would_block(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
-
 static void
 set_watcher(struct stream *s, ev_io *w, bool on)
 {
@@ -297,7 +291,7 @@ read_once(struct stream *s)
 	if (s->secure != NULL)
 		watch(s);
 	if (n <= 0) {
-		if (n == 0 || !would_block(error))
+		if (n == 0 || !direct_would_block(error))
 			end_input(s, n == 0 ? 0 : error);
 		return;
 	}
@@ -384,7 +378,7 @@ is_peer_known(struct stream *s)
 	ssize_t n = tell_tls_from_plain(s);
 	if (n == 0)
 		errno = EPIPE;
-	else if (n == -1 && would_block(errno))
+	else if (n == -1 && direct_would_block(errno))
 		s->secure->write_wants_read = true;
 	return n == 1;
 }
@@ -462,7 +456,7 @@ send_vectors(struct stream *s, struct iovec *vec, int count, size_t total)
 	size_t gone = 0;
 	if (is_first) {
 		ssize_t n = write_vectors(s, vec, count);
-		if (n == -1 && !would_block(errno)) {
+		if (n == -1 && !direct_would_block(errno)) {
 			fail_output(s, errno);
 			return -1;
 		}
@@ -584,7 +578,7 @@ flush_queue(struct stream *s)
 	if (n > 0)
 		drop_written(s, (size_t)n);
 	if (n == -1) {
-		if (would_block(error))
+		if (direct_would_block(error))
 			watch(s);
 		else
 			fail_output(s, error);
@@ -653,7 +647,7 @@ stream_send_file(struct stream *s, int fd, uint64_t *at, size_t len)
 	ssize_t n = sendfile(s->out, fd, &offset, len);
 	if (n == 0)
 		return -1;
-	if (n == -1 && would_block(errno)) {
+	if (n == -1 && direct_would_block(errno)) {
 		stream_want_room(s);
 		return 0;
 	}

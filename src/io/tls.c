@@ -310,18 +310,12 @@ make_certificate(struct maker *m, SSL_CTX *ssl)
 
 /* --- between libssl and the socket ---------------------------------------------------------------- */
 
-static bool
-would_block(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
-}
-
 /* Returns how many bytes the kernel takes. */
 static size_t
 send_now(struct tls *tls, const void *data, size_t len)
 {
 	ssize_t n = direct_send(tls->fd, data, len, MSG_NOSIGNAL);
-	if (n == -1 && !would_block(errno))
+	if (n == -1 && !direct_would_block(errno))
 		tls->send_error = errno;
 	return n == -1 ? 0 : (size_t)n;
 }
@@ -371,7 +365,7 @@ read_socket(BIO *bio, char *data, size_t len, size_t *got)
 		return 0;
 	}
 	ssize_t n = tls->emptied ? -1 : direct_recv(tls->fd, data, len, 0);
-	if (n == -1 && (tls->emptied || would_block(errno)))
+	if (n == -1 && (tls->emptied || direct_would_block(errno)))
 		BIO_set_retry_read(bio);
 	tls->ended |= n == 0;
 	tls->emptied |= n < (ssize_t)len;
